@@ -1,0 +1,76 @@
+# make run    set up, build, and show the whole path on this machine (dunlin demo)
+# make test   set up everything and run every test
+# make check  the fast part: types, lint, and the tests of single rooms
+# make soak   the long lines: fuzzing against the real runtime, kill storms, repeated tours
+# make bench  speed and memory against the stock runtime, as ratios
+SHELL := /bin/bash
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+# Where Node's own headers stand beside it, native addons build against them and download nothing.
+NODE_PREFIX := $(shell node -p "require('path').resolve(process.execPath, '../..')")
+ifneq ($(wildcard $(NODE_PREFIX)/include/node/node_api.h),)
+export npm_config_nodedir := $(NODE_PREFIX)
+endif
+
+DUNLIN := node dist/src/cli/main.js
+AVA := node_modules/.bin/ava
+NATIVE := src/inference/native/build/Release
+# Debian packages: the first for building the native addons, the others for tests alone.
+DEBIAN_BUILD := g++ make python3
+DEBIAN_TEST := mosquitto openssl
+SOAK_FUZZ_SECONDS ?= 300
+SOAK_TOURS ?= 5
+
+.PHONY: run test check soak build bench examples clean lint debian-build debian-test
+
+run: build
+	@$(DUNLIN) demo
+
+test: debian-test build lint
+	@$(AVA)
+
+check: build lint
+	@$(AVA) '!test/demo/**' '!test/agent/**'
+
+soak: test
+	node dist/test/fuzz/tflite-fuzz.js --runtime --seconds $(SOAK_FUZZ_SECONDS)
+	node dist/test/fuzz/tflite-fuzz.js --runtime --seconds $(SOAK_FUZZ_SECONDS) --delegate $(NATIVE)/xnnpack_delegate.node
+	for tour in $$(seq $(SOAK_TOURS)); do $(DUNLIN) demo --once --json --dir .dunlin/soak || exit 1; done
+
+bench: build
+	@node dist/bench/inference.js
+	@node dist/bench/agent-memory.js
+
+examples: build
+	@node dist/examples/motor/make.js
+
+build: node_modules/.package-lock.json
+	@node_modules/.bin/tsc -b
+
+lint: node_modules/.package-lock.json
+	@node_modules/.bin/biome check --error-on-warnings
+
+node_modules/.package-lock.json: package.json package-lock.json src/inference/native/build.mjs \
+		$(wildcard src/inference/native/*.c src/inference/native/*.gyp) | debian-build
+	npm ci --no-audit --no-fund
+	@touch $@
+
+# Installs what is missing where root or sudo allows it, else says what to install.
+define debian-install
+	@missing=""; for p in $(1); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' \
+		|| missing="$$missing $$p"; done; \
+	if [ -n "$$missing" ]; then \
+		if [ "$$(id -u)" = 0 ]; then apt-get update -q && apt-get install -qy --no-install-recommends $$missing; \
+		elif sudo -n true 2>/dev/null; then sudo apt-get update -q && sudo apt-get install -qy --no-install-recommends $$missing; \
+		else echo "Please install the Debian packages:$$missing (sudo apt-get install$$missing)" >&2; exit 1; fi; fi
+endef
+
+debian-build:
+	$(call debian-install,$(DEBIAN_BUILD))
+
+debian-test:
+	$(call debian-install,$(DEBIAN_TEST))
+
+clean:
+	rm -rf dist node_modules .dunlin src/inference/native/build
