@@ -1,0 +1,11 @@
+export * from './batch.ts';
+export { errorOfExit } from './child-exit.ts';
+export * from './devices.ts';
+export * from './edge-tpu.ts';
+export * from './execution-path.ts';
+export * from './restart-policy.ts';
+export * from './sandbox.ts';
+export * from './shared-library.ts';
+export * from './statistics.ts';
+export * from './tensor-spec.ts';
+export * from './wire.ts';
