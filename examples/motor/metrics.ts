@@ -1,0 +1,90 @@
+import { parseJson, type Static, Type } from '../../src/core/index.ts';
+
+const FileMetricsSchema = Type.Object({
+  /** Share of the held-out windows, measured by running the file in the stock runtime. */
+  accuracy: Type.Number({ minimum: 0, maximum: 1 }),
+  sizeBytes: Type.Integer({ minimum: 1 }),
+  /** After brotli, quality 11, as it is sent. */
+  compressedBytes: Type.Integer({ minimum: 1 }),
+});
+
+const VersionMetricsSchema = Type.Object({
+  trainingWindows: Type.Integer({ minimum: 1 }),
+  parameters: Type.Integer({ minimum: 1 }),
+  /** Share of zeros among the weights that may be pruned, and among all weights, in the float file. */
+  prunableSparsity: Type.Number({ minimum: 0, maximum: 1 }),
+  weightSparsity: Type.Number({ minimum: 0, maximum: 1 }),
+  float: FileMetricsSchema,
+  int8: FileMetricsSchema,
+});
+
+/** metrics.json */
+const MetricsSchema = Type.Object({
+  node: Type.String(),
+  architecture: Type.String(),
+  heldOutWindows: Type.Integer({ minimum: 1 }),
+  calibrationWindows: Type.Integer({ minimum: 1 }),
+  seeds: Type.Record(Type.String(), Type.Integer()),
+  versions: Type.Object({ v1: VersionMetricsSchema, v2: VersionMetricsSchema }),
+});
+
+export type FileMetrics = Static<typeof FileMetricsSchema>;
+export type VersionMetrics = Static<typeof VersionMetricsSchema>;
+export type Metrics = Static<typeof MetricsSchema>;
+
+export const METRICS_FILE = 'metrics.json';
+
+/** On another processor or another Node, rounding may differ in the last bit and flip a few windows. */
+const ACCURACY_TOLERANCE = 0.002;
+
+/** @throws `input-invalid` */
+export function parseMetrics(bytes: Uint8Array): Metrics {
+  return parseJson(MetricsSchema, bytes, METRICS_FILE);
+}
+
+export function formatMetrics(metrics: Metrics): Uint8Array {
+  return Buffer.from(`${JSON.stringify(metrics, null, 2)}\n`);
+}
+
+/** Whether files made here must equal the ones whose metrics are `recorded`, byte for byte. */
+export function mustBeIdentical(recorded: Metrics, made: Metrics): boolean {
+  return recorded.node === made.node && recorded.architecture === made.architecture;
+}
+
+/** What differs by more than a processor may make differ; empty when all is well. */
+export function compareAccuracy(recorded: Metrics, made: Metrics): string[] {
+  const problems: string[] = [];
+  for (const version of ['v1', 'v2'] as const) {
+    for (const kind of ['float', 'int8'] as const) {
+      const [before, now] = [recorded, made].map((m) => m.versions[version][kind].accuracy);
+      if (Math.abs(before! - now!) <= ACCURACY_TOLERANCE) continue;
+      problems.push(`${version} ${kind}: accuracy ${percent(now!)}, recorded ${percent(before!)}`);
+    }
+  }
+  return problems;
+}
+
+/** The table of README.md, in Markdown. */
+export function formatTable(metrics: Metrics): string {
+  const rows = (['v1', 'v2'] as const).flatMap((version) =>
+    (['float', 'int8'] as const).map((kind) => {
+      const { weightSparsity, trainingWindows, ...files } = metrics.versions[version];
+      const file = files[kind];
+      return [
+        `${version} ${kind}`,
+        percent(file.accuracy),
+        file.sizeBytes.toLocaleString('en-US'),
+        file.compressedBytes.toLocaleString('en-US'),
+        percent(weightSparsity),
+        trainingWindows.toLocaleString('en-US'),
+      ];
+    }),
+  );
+  const head = ['file', 'accuracy', 'bytes', 'brotli bytes', 'zero weights', 'windows trained on'];
+  const rule = head.map((_, column) => (column === 0 ? '---' : '---:'));
+  return [head, rule, ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(2)} %`;
+}
