@@ -1,0 +1,5 @@
+export * from './agent.ts';
+export * from './config.ts';
+export * from './golden-gate.ts';
+export * from './identity.ts';
+export * from './update-plan.ts';
