@@ -1,0 +1,24 @@
+import type { ExecutionContext } from 'ava';
+import type { DemoReport } from '../../src/demo/index.ts';
+
+/** What the tour promises, whatever the broker. */
+export function expectWholeTour(t: ExecutionContext, report: DemoReport): void {
+  t.deepEqual(
+    report.steps.map(({ name, ok, reason }) => [name, ok, reason]),
+    [
+      ['v1-active', true, 'committed'],
+      ['v2-takes-over', true, 'committed'],
+      ['v3-refused', true, 'golden-mismatch'],
+      ['v4-refused', true, 'digest-mismatch'],
+      ['v5-refused', true, 'untrusted-signature'],
+      ['agent-killed', true, 'resumed'],
+      ['broker-killed', true, 'caught-up'],
+    ],
+  );
+  t.is(report.droppedInferences, 0);
+  t.true(report.inferences > 50, `${report.inferences} inferences`);
+  t.true(report.telemetrySent > 20, `${report.telemetrySent} messages`);
+  t.is(report.telemetryReceived, report.telemetrySent);
+  t.true(report.chunksFetchedAfterRestart > 0);
+  t.true(report.chunksFetchedAfterRestart < report.chunksTotal);
+}
