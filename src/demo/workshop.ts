@@ -4,7 +4,7 @@ import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
-import { DunlinError } from '../core/index.ts';
+import { DunlinError, nodeFiles } from '../core/index.ts';
 import type { DemoBroker } from './broker.ts';
 
 export const FLEET = 'demo';
@@ -18,6 +18,8 @@ const CHANNELS = 3;
 const RATE_HZ = 1600;
 const PASSPHRASE = 'correct horse battery staple';
 const MAX_COMMAND_OUTPUT_BYTES = 16 * 1024 * 1024;
+/** Says that a folder may be emptied. */
+const MARKER = 'dunlin-demo.txt';
 const STOP_AFTER_MS = 5_000;
 
 const CLI = fileURLToPath(new URL('../cli/main.js', import.meta.url));
@@ -41,9 +43,21 @@ export class Workshop {
     this.#options = options;
   }
 
+  /** @throws `input-invalid` for a folder that holds what no tour has put there */
   static async clean(options: WorkshopOptions): Promise<Workshop> {
-    await rm(options.dir, { recursive: true, force: true });
-    await mkdir(options.dir, { recursive: true });
+    const { dir } = options;
+    const names = await nodeFiles.list(dir);
+    if (names.length > 0 && !names.includes(MARKER)) {
+      throw new DunlinError(`${dir}: not empty, and not made by a tour; choose another --dir`, {
+        code: 'input-invalid',
+      });
+    }
+    await rm(dir, { recursive: true, force: true });
+    await mkdir(dir, { recursive: true });
+    await writeFile(
+      join(dir, MARKER),
+      'Made by dunlin demo, which empties this folder at each start.\n',
+    );
     return new Workshop(options);
   }
 
