@@ -23,6 +23,8 @@ const WINDOW = 16;
 const RETRY_MS = 1000;
 /** A block that is not what it was, a table that ends too early. */
 const REPAIRABLE: ReadonlySet<string> = new Set(['LEVEL_CORRUPTION', 'LEVEL_IO_ERROR']);
+/** The disk's affair (strerror(3)), which a repair would only make worse. */
+const DISK_TROUBLE = /No space left|Permission denied|Read-only file system|Input\/output error/;
 /** Deleting from the front leaves tombstones that every read of the oldest entry has to step over. */
 const COMPACT_AFTER_DELETES = 4096;
 /** Sorts before the entries: the next sequence and what was dropped, so that both survive an empty outbox. */
@@ -99,6 +101,11 @@ export class Outbox {
       if (code === 'LEVEL_LOCKED') {
         const message = `${dir}: another process has this outbox open; stop it first`;
         throw new DunlinError(message, { code: 'input-invalid', cause: error });
+      }
+      const said = error instanceof Error ? errorMessage(error.cause ?? error) : '';
+      if (DISK_TROUBLE.test(said)) {
+        const message = `${dir}: the outbox cannot be opened: ${said}`;
+        throw new DunlinError(message, { code: 'file-unreadable', cause: error });
       }
       if (!REPAIRABLE.has(code ?? '')) throw error;
       logger.error('the outbox is damaged and is being repaired', { problem: errorMessage(error) });
