@@ -1,17 +1,17 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
-import { parseAgentConfig, runAgent } from '../agent/index.ts';
+import { type AgentConfig, parseAgentConfig, runAgent } from '../agent/index.ts';
 import { createLogger, nodeFiles, readNamedFile, systemClock } from '../core/index.ts';
 import type { CommandFactory, CommandIo } from './command.ts';
 
 const MAX_CONFIG_BYTES = 1024 * 1024;
 
 const HELP = `
-The configuration is YAML; an example with every key is configs/gateway.yaml. --check reads it and says what is
-wrong, with the line, without starting anything.
+The configuration is YAML; an example with every key is configs/gateway.yaml. --check reads it and the files that it
+names, and says what is wrong, with the line, without starting anything.
 
 Examples:
-  dunlin agent --config configs/gateway.yaml --check
+  dunlin agent --config agent.yaml --check
   dunlin agent --config /etc/dunlin/agent.yaml
 `;
 
@@ -27,6 +27,7 @@ async function agent(options: { config: string; check?: boolean }, io: CommandIo
   const text = Buffer.from(await readNamedFile(options.config, MAX_CONFIG_BYTES)).toString('utf8');
   const config = parseAgentConfig(text, options.config);
   if (options.check) {
+    await checkFiles(config);
     io.out(`${options.config}: ok\n`);
     return;
   }
@@ -49,4 +50,16 @@ async function agent(options: { config: string; check?: boolean }, io: CommandIo
     },
     io.signal,
   );
+}
+
+/** @throws `file-missing`, `file-unreadable`, naming the first file that an agent could not start without */
+async function checkFiles({ trust, broker, pipelines }: AgentConfig): Promise<void> {
+  const { caFile, certFile, keyFile, passwordFile } = broker;
+  const named = [trust.rootFile, caFile, certFile, keyFile, passwordFile];
+  for (const path of named) {
+    if (path !== undefined) await readNamedFile(path, MAX_CONFIG_BYTES);
+  }
+  for (const { source } of Object.values(pipelines)) {
+    if (source.kind === 'npy') await readNamedFile(source.file, Number.MAX_SAFE_INTEGER);
+  }
 }

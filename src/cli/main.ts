@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
-import { DunlinError, ERROR_EXIT_STATUS, errorMessage } from '../core/index.ts';
+import { DunlinError, ERROR_EXIT_STATUS, errnoOf, errorMessage } from '../core/index.ts';
 import type { CommandFactory, CommandIo } from './command.ts';
 
 /** Loaded when asked for: `inspect` need not wait for MQTT and TUF. */
@@ -41,6 +41,8 @@ const COMMANDS: Record<string, { summary: string; load: () => Promise<CommandFac
 };
 
 const INTERNAL_ERROR_STATUS = 1;
+/** As a shell says it of SIGINT. */
+const INTERRUPTED_STATUS = 130;
 const USAGE_STATUS = ERROR_EXIT_STATUS.usage;
 
 async function main(argv: readonly string[], io: CommandIo): Promise<number> {
@@ -65,17 +67,26 @@ async function main(argv: readonly string[], io: CommandIo): Promise<number> {
 }
 
 function throwInsteadOfExit(command: Command): void {
-  command.exitOverride();
+  command.exitOverride().configureOutput({
+    outputError: (text, write) =>
+      write(`dunlin: ${text.replace(/^error: /, '').trim()}; see --help [usage]\n`),
+  });
   for (const child of command.commands) throwInsteadOfExit(child);
 }
 
 function report(error: unknown, io: CommandIo): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE_STATUS;
+  if (io.signal.aborted) return INTERRUPTED_STATUS;
   if (error instanceof DunlinError) {
     io.err(`dunlin: ${errorMessage(error)} [${error.code}]\n`);
     return ERROR_EXIT_STATUS[error.code];
   }
-  if (io.signal.aborted) return 0;
+  const errno = errnoOf(error);
+  if (errno !== undefined) {
+    // A full disk, a missing permission: the machine's affair, and the message names the file.
+    io.err(`dunlin: ${errorMessage(error)} [file-unreadable]\n`);
+    return ERROR_EXIT_STATUS['file-unreadable'];
+  }
   io.err(`dunlin: internal error: ${errorMessage(error)}\n`);
   if (io.env['DUNLIN_DEBUG'] !== undefined && error instanceof Error) io.err(`${error.stack}\n`);
   return INTERNAL_ERROR_STATUS;
@@ -86,6 +97,13 @@ function packageVersion(): string {
   return (JSON.parse(text) as { version: string }).version;
 }
 
+// A reader that has heard enough (`| head`) is no fault.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error) => {
+    if (errnoOf(error) !== 'EPIPE') throw error;
+    process.exit(0);
+  });
+}
 const stop = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => stop.abort(new Error(signal)));

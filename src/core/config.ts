@@ -1,5 +1,5 @@
-import { isNode, LineCounter, parseDocument } from 'yaml';
-import { DunlinError } from './errors.ts';
+import { type Document, isNode, LineCounter, parseDocument } from 'yaml';
+import { DunlinError, errorMessage } from './errors.ts';
 import { checkSchema, type SchemaProblem, type Static, type TSchema } from './schema.ts';
 
 /** YAML aliases may not blow a document up past this many nodes. */
@@ -19,13 +19,14 @@ export function parseConfig<T extends TSchema>(
 ): Static<T> {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true });
-  const [syntax] = document.errors;
+  // An unknown tag is only a warning to the parser, and never what a configuration means.
+  const [syntax] = [...document.errors, ...document.warnings];
   if (syntax !== undefined) {
     const { line, col } = lines.linePos(syntax.pos[0]);
     const reason = syntax.message.split('\n')[0]?.replace(/ at line .*$/, '');
     throw new DunlinError(`${fileName}:${line}:${col}: ${reason}`, { code: 'config-invalid' });
   }
-  const checked = checkSchema(schema, document.toJS({ maxAliasCount: MAX_YAML_ALIASES }) ?? {});
+  const checked = checkSchema(schema, toValue(document, fileName));
   const problems = 'value' in checked ? rules(checked.value) : checked.problems;
   if ('value' in checked && problems.length === 0) return checked.value;
   const shown = problems.slice(0, MAX_PROBLEMS_SHOWN).map(({ path, message }) => {
@@ -61,5 +62,13 @@ export function parseConfig<T extends TSchema>(
     }
     const node = document.getIn([...path], true);
     return isNode(node) ? node.range?.[0] : undefined;
+  }
+}
+
+function toValue(document: Document, fileName: string): unknown {
+  try {
+    return document.toJS({ maxAliasCount: MAX_YAML_ALIASES }) ?? {};
+  } catch (cause) {
+    throw new DunlinError(`${fileName}: ${errorMessage(cause)}`, { code: 'config-invalid', cause });
   }
 }

@@ -20,7 +20,7 @@ import {
  * the socket closes, so it cannot outlive its parent; the parent alone decides to end it otherwise.
  */
 
-/** The parent's socket; see sandbox-process.ts. */
+/** The parent's socket; see child-process.ts. */
 const SOCKET_FD = 3;
 
 type TensorData = Int8Array | Uint8Array | Int16Array | Int32Array | Uint32Array | Float32Array;
