@@ -81,8 +81,7 @@ function report(error: unknown, io: CommandIo): number {
     io.err(`dunlin: ${errorMessage(error)} [${error.code}]\n`);
     return ERROR_EXIT_STATUS[error.code];
   }
-  const errno = errnoOf(error);
-  if (errno !== undefined) {
+  if (error instanceof Error && 'syscall' in error) {
     // A full disk, a missing permission: the machine's affair, and the message names the file.
     io.err(`dunlin: ${errorMessage(error)} [file-unreadable]\n`);
     return ERROR_EXIT_STATUS['file-unreadable'];
