@@ -11,7 +11,7 @@ import {
   useEdgeTpu,
   type VariantChoice,
 } from '../inference/index.ts';
-import { logitsView, parseModel, serializeModel } from '../tflite/index.ts';
+import { logitsFile } from '../tflite/index.ts';
 import {
   CPU_ARTIFACT,
   EDGETPU_ARTIFACT,
@@ -118,7 +118,7 @@ export class ModelLoader {
     }
     const load = (model: Uint8Array): Promise<Sandbox> =>
       this.#load(model, `${document.model}/${document.version}`, onEdgeTpu, path);
-    const logits = document.golden.on === 'logits' ? logitsOf(bytes) : undefined;
+    const logits = document.golden.on === 'logits' ? logitsFile(bytes, 'model') : undefined;
     let vectors: GoldenVectors | undefined;
     if (logits !== undefined) {
       vectors = await closing(await load(logits), async (sandbox) => {
@@ -168,12 +168,6 @@ export class ModelLoader {
       ...(device === undefined ? {} : { device }),
     });
   }
-}
-
-/** The same model ending before its softmax; undefined when it has none at its end. */
-function logitsOf(bytes: Uint8Array): Uint8Array | undefined {
-  const view = logitsView(parseModel(bytes, 'model'));
-  return view === undefined ? undefined : serializeModel(view);
 }
 
 async function closing<T>(

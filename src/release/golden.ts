@@ -7,7 +7,7 @@ import {
   percentile,
   runBatch,
 } from '../inference/index.ts';
-import { logitsView, parseModel, serializeModel } from '../tflite/index.ts';
+import { logitsFile } from '../tflite/index.ts';
 import type { ReleaseDocument } from '../update/index.ts';
 
 /** Builds differ by a step or two on one path (other SIMD, other rounding); a wrong model by dozens. */
@@ -62,14 +62,15 @@ export interface Golden {
 export async function makeGolden(options: GoldenOptions): Promise<Golden> {
   const { cpu, edgetpu, reference, inputs, load, logger } = options;
   const source = reference ?? cpu;
-  const logits = logitsOf(source);
+  const logits = logitsFile(source, 'model');
   const runs: (readonly [ExecutionPath, Uint8Array])[] = [
     ['stock', logits ?? source],
     ['xnn', logits ?? source],
   ];
-  const compiled = edgetpu === undefined ? undefined : (logitsOf(edgetpu) ?? edgetpu);
+  const compiled = edgetpu === undefined ? undefined : (logitsFile(edgetpu, 'model') ?? edgetpu);
   const sameEnd =
-    edgetpu !== undefined && (logitsOf(edgetpu) === undefined) === (logits === undefined);
+    edgetpu !== undefined &&
+    (logitsFile(edgetpu, 'model') === undefined) === (logits === undefined);
   if (compiled !== undefined && sameEnd && reference === undefined)
     runs.push(['edgetpu', compiled]);
   const arrays = new Map<string, NpyArray>();
@@ -155,11 +156,6 @@ function single<T>(specs: readonly T[]): T {
   throw invalid(
     `the model has ${specs.length} inputs or outputs; an agent serves models with one of each`,
   );
-}
-
-function logitsOf(bytes: Uint8Array): Uint8Array | undefined {
-  const view = logitsView(parseModel(bytes, 'model'));
-  return view === undefined ? undefined : serializeModel(view);
 }
 
 function invalid(message: string): DunlinError {

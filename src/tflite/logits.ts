@@ -1,4 +1,6 @@
 import type { TfliteModel } from './model.ts';
+import { parseModel } from './read.ts';
+import { serializeModel } from './write.ts';
 
 /**
  * The same model without its final SOFTMAX: its output is what the SOFTMAX reads. Results of two
@@ -22,4 +24,10 @@ export function logitsView(model: TfliteModel): TfliteModel | undefined {
     ...rest,
     subgraphs: [{ ...subgraph, outputs: [logits], operators: subgraph.operators.slice(0, -1) }],
   };
+}
+
+/** A file's `logitsView` as a file; undefined where there is none. @throws as `parseModel` */
+export function logitsFile(bytes: Uint8Array, what: string): Uint8Array | undefined {
+  const view = logitsView(parseModel(bytes, what));
+  return view === undefined ? undefined : serializeModel(view);
 }
