@@ -1,9 +1,11 @@
 export * from './describe.ts';
+export { Graph, printable } from './graph.ts';
 export * from './limits.ts';
 export * from './logits.ts';
 export * from './model.ts';
 export * from './operator-table.ts';
 export * from './read.ts';
+export * from './repack.ts';
 export * from './tensor-type.ts';
 export * from './verify.ts';
 export * from './write.ts';

@@ -10,7 +10,7 @@ import type {
   TfliteTensor,
 } from './model.ts';
 import { operatorNumber } from './operator-names.ts';
-import { type OptionField, operatorSpec } from './operator-table.ts';
+import { type OptionField, type OptionsSpec, operatorSpec } from './operator-table.ts';
 import { tensorTypeToNumber } from './tensor-type.ts';
 
 const FILE_IDENTIFIER = 'TFL3';
@@ -28,7 +28,7 @@ const INITIAL_EXTRA_BYTES = 65_536;
  */
 export function serializeModel(model: TfliteModel): Uint8Array {
   const weightBytes = model.buffers.reduce((sum, buffer) => sum + buffer.byteLength + 16, 0);
-  const builder = new Builder(weightBytes + INITIAL_EXTRA_BYTES);
+  const builder = new SharingBuilder(weightBytes + INITIAL_EXTRA_BYTES);
   const buffers = offsets(
     builder,
     model.buffers.map((buffer) => writeBuffer(builder, buffer)),
@@ -44,7 +44,7 @@ export function serializeModel(model: TfliteModel): Uint8Array {
           builder,
           model.signatures.map((signature) => writeSignature(builder, signature)),
         );
-  const description = builder.createString(model.description);
+  const description = builder.createSharedString(model.description);
   const subgraphs = offsets(
     builder,
     model.subgraphs.map((subgraph) => writeSubgraph(builder, subgraph, model)),
@@ -65,24 +65,61 @@ export function serializeModel(model: TfliteModel): Uint8Array {
   return builder.asUint8Array();
 }
 
-function offsets(builder: Builder, list: readonly number[]): number {
+function offsets(builder: SharingBuilder, list: readonly number[]): number {
   builder.startVector(4, list.length, 4);
   for (const offset of list.toReversed()) builder.addOffset(offset);
   return builder.endVector();
 }
 
-function int32s(builder: Builder, list: readonly number[]): number {
-  builder.startVector(4, list.length, 4);
-  for (const value of list.toReversed()) builder.addInt32(value);
-  return builder.endVector();
+/** Equal parts once: shapes and options repeat, and the zero points of a layer's channels are all zero. */
+class SharingBuilder extends Builder {
+  readonly #written = new Map<string, number>();
+
+  /** Writes a part, or names the equal one that is there already. */
+  shared(kind: string, list: readonly number[], write: () => number): number {
+    const key = `${kind}:${list.join()}`;
+    let offset = this.#written.get(key);
+    if (offset === undefined) {
+      offset = write();
+      this.#written.set(key, offset);
+    }
+    return offset;
+  }
+
+  int32s(list: readonly number[]): number {
+    return this.shared('int32', list, () => this.ownInt32s(list));
+  }
+
+  /** A vector of its own. */
+  ownInt32s(list: readonly number[]): number {
+    this.startVector(4, list.length, 4);
+    for (const value of list.toReversed()) this.addInt32(value);
+    return this.endVector();
+  }
+
+  float32s(list: readonly number[]): number {
+    return this.shared('float32', list, () => {
+      this.startVector(4, list.length, 4);
+      for (const value of list.toReversed()) this.addFloat32(value);
+      return this.endVector();
+    });
+  }
+
+  int64s(list: readonly number[]): number {
+    return this.shared('int64', list, () => {
+      this.startVector(8, list.length, 8);
+      for (const value of list.toReversed()) this.addInt64(BigInt(value));
+      return this.endVector();
+    });
+  }
 }
 
-function alignedBytes(builder: Builder, bytes: Uint8Array): number {
+function alignedBytes(builder: SharingBuilder, bytes: Uint8Array): number {
   builder.prep(BUFFER_ALIGNMENT_BYTES, bytes.byteLength);
   return builder.createByteVector(bytes);
 }
 
-function writeBuffer(builder: Builder, bytes: Uint8Array): number {
+function writeBuffer(builder: SharingBuilder, bytes: Uint8Array): number {
   const data = bytes.byteLength > 0 ? alignedBytes(builder, bytes) : 0;
   builder.startObject(1);
   builder.addFieldOffset(0, data, 0);
@@ -90,15 +127,15 @@ function writeBuffer(builder: Builder, bytes: Uint8Array): number {
 }
 
 /** Metadata and TensorMap: a name and an unsigned index. */
-function writeNamed(builder: Builder, name: string, index: number): number {
-  const text = builder.createString(name);
+function writeNamed(builder: SharingBuilder, name: string, index: number): number {
+  const text = builder.createSharedString(name);
   builder.startObject(2);
   builder.addFieldOffset(0, text, 0);
   builder.addFieldInt32(1, index, 0);
   return builder.endObject();
 }
 
-function writeSignature(builder: Builder, signature: Signature): number {
+function writeSignature(builder: SharingBuilder, signature: Signature): number {
   const aliases = (list: readonly TensorAlias[]): number =>
     offsets(
       builder,
@@ -106,7 +143,7 @@ function writeSignature(builder: Builder, signature: Signature): number {
     );
   const inputs = aliases(signature.inputs);
   const outputs = aliases(signature.outputs);
-  const key = builder.createString(signature.key);
+  const key = builder.createSharedString(signature.key);
   builder.startObject(5);
   builder.addFieldOffset(0, inputs, 0);
   builder.addFieldOffset(1, outputs, 0);
@@ -115,14 +152,17 @@ function writeSignature(builder: Builder, signature: Signature): number {
   return builder.endObject();
 }
 
-function writeOperatorCode(builder: Builder, code: TfliteModel['operatorCodes'][number]): number {
+function writeOperatorCode(
+  builder: SharingBuilder,
+  code: TfliteModel['operatorCodes'][number],
+): number {
   const number = operatorNumber(code.builtin);
   if (number === undefined) {
     throw new DunlinError(`"${code.builtin}" is not the name of an operator`, {
       code: 'model-unsupported',
     });
   }
-  const custom = code.customCode === undefined ? 0 : builder.createString(code.customCode);
+  const custom = code.customCode === undefined ? 0 : builder.createSharedString(code.customCode);
   builder.startObject(4);
   builder.addFieldInt8(0, Math.min(number, GREATER_OPERATOR_CODE), 0);
   builder.addFieldOffset(1, custom, 0);
@@ -131,7 +171,11 @@ function writeOperatorCode(builder: Builder, code: TfliteModel['operatorCodes'][
   return builder.endObject();
 }
 
-function writeSubgraph(builder: Builder, subgraph: TfliteSubgraph, model: TfliteModel): number {
+function writeSubgraph(
+  builder: SharingBuilder,
+  subgraph: TfliteSubgraph,
+  model: TfliteModel,
+): number {
   const tensors = offsets(
     builder,
     subgraph.tensors.map((tensor) => writeTensor(builder, tensor)),
@@ -140,9 +184,10 @@ function writeSubgraph(builder: Builder, subgraph: TfliteSubgraph, model: Tflite
     builder,
     subgraph.operators.map((operator) => writeOperator(builder, operator, model)),
   );
-  const inputs = int32s(builder, subgraph.inputs);
-  const outputs = int32s(builder, subgraph.outputs);
-  const name = builder.createString(subgraph.name);
+  // Not shared: tools exchange a graph's ends in place, to look at what is between them.
+  const inputs = builder.ownInt32s(subgraph.inputs);
+  const outputs = builder.ownInt32s(subgraph.outputs);
+  const name = builder.createSharedString(subgraph.name);
   builder.startObject(5);
   builder.addFieldOffset(0, tensors, 0);
   builder.addFieldOffset(1, inputs, 0);
@@ -152,9 +197,9 @@ function writeSubgraph(builder: Builder, subgraph: TfliteSubgraph, model: Tflite
   return builder.endObject();
 }
 
-function writeTensor(builder: Builder, tensor: TfliteTensor): number {
-  const shape = int32s(builder, tensor.shape);
-  const name = builder.createString(tensor.name);
+function writeTensor(builder: SharingBuilder, tensor: TfliteTensor): number {
+  const shape = builder.int32s(tensor.shape);
+  const name = builder.createSharedString(tensor.name);
   const quantization = writeQuantization(builder, tensor);
   builder.startObject(6);
   builder.addFieldOffset(0, shape, 0);
@@ -166,22 +211,25 @@ function writeTensor(builder: Builder, tensor: TfliteTensor): number {
   return builder.endObject();
 }
 
-function writeQuantization(builder: Builder, { quantization }: TfliteTensor): number {
+function writeQuantization(builder: SharingBuilder, { quantization }: TfliteTensor): number {
   if (quantization === undefined) return 0;
-  builder.startVector(4, quantization.scale.length, 4);
-  for (const scale of quantization.scale.toReversed()) builder.addFloat32(scale);
-  const scales = builder.endVector();
-  builder.startVector(8, quantization.zeroPoint.length, 8);
-  for (const zero of quantization.zeroPoint.toReversed()) builder.addInt64(BigInt(zero));
-  const zeroPoints = builder.endVector();
-  builder.startObject(7);
-  builder.addFieldOffset(2, scales, 0);
-  builder.addFieldOffset(3, zeroPoints, 0);
-  builder.addFieldInt32(6, quantization.axis, 0);
-  return builder.endObject();
+  const scales = builder.float32s(quantization.scale);
+  const zeroPoints = builder.int64s(quantization.zeroPoint);
+  const parts = [scales, zeroPoints, quantization.axis];
+  return builder.shared('quantization', parts, () => {
+    builder.startObject(7);
+    builder.addFieldOffset(2, scales, 0);
+    builder.addFieldOffset(3, zeroPoints, 0);
+    builder.addFieldInt32(6, quantization.axis, 0);
+    return builder.endObject();
+  });
 }
 
-function writeOperator(builder: Builder, operator: TfliteOperator, model: TfliteModel): number {
+function writeOperator(
+  builder: SharingBuilder,
+  operator: TfliteOperator,
+  model: TfliteModel,
+): number {
   const name = model.operatorCodes[operator.code]?.builtin ?? '';
   const spec = operatorSpec(name);
   if (spec === undefined && name !== 'CUSTOM') {
@@ -192,10 +240,10 @@ function writeOperator(builder: Builder, operator: TfliteOperator, model: Tflite
   const present = Object.keys(operator.options).length > 0 || spec?.options?.fields.length === 0;
   const options =
     present && spec?.options !== undefined
-      ? writeOptions(builder, spec.options.fields, operator.options)
+      ? writeOptions(builder, spec.options, operator.options)
       : 0;
-  const inputs = int32s(builder, operator.inputs);
-  const outputs = int32s(builder, operator.outputs);
+  const inputs = builder.int32s(operator.inputs);
+  const outputs = builder.int32s(operator.outputs);
   const custom =
     operator.customOptions === undefined ? 0 : alignedBytes(builder, operator.customOptions);
   builder.startObject(9);
@@ -209,14 +257,29 @@ function writeOperator(builder: Builder, operator: TfliteOperator, model: Tflite
 }
 
 function writeOptions(
-  builder: Builder,
-  fields: readonly OptionField[],
+  builder: SharingBuilder,
+  { type, fields }: OptionsSpec,
   options: Readonly<Record<string, OptionValue>>,
 ): number {
   const vectors = fields.map((field) => {
     const value = options[field.name];
-    return Array.isArray(value) ? int32s(builder, value) : 0;
+    return Array.isArray(value) ? builder.int32s(value) : 0;
   });
+  const values = fields.map(({ name, default: absent }, index) =>
+    vectors[index] === 0 ? Number(options[name] ?? absent) : vectors[index]!,
+  );
+  return builder.shared(`options ${type}`, values, () => {
+    writeOptionFields(builder, fields, options, vectors);
+    return builder.endObject();
+  });
+}
+
+function writeOptionFields(
+  builder: SharingBuilder,
+  fields: readonly OptionField[],
+  options: Readonly<Record<string, OptionValue>>,
+  vectors: readonly number[],
+): void {
   builder.startObject(fields.reduce((count, field) => Math.max(count, field.slot + 1), 0));
   for (const [index, field] of fields.entries()) {
     const value = Number(options[field.name] ?? field.default);
@@ -227,5 +290,4 @@ function writeOptions(
     else if (field.kind === 'float32') builder.addFieldFloat32(field.slot, value, absent);
     else builder.addFieldOffset(field.slot, vectors[index]!, 0);
   }
-  return builder.endObject();
 }
