@@ -1,0 +1,147 @@
+import {
+  operatorSpec,
+  printable,
+  type TfliteModel,
+  type TfliteOperator,
+} from '../../tflite/index.ts';
+import type { Calibration } from '../calibrate/calibrate.ts';
+import type { FloatModel } from '../float-model.ts';
+import { copyOperator, copySignatures, GraphWriter } from '../graph-writer.ts';
+import type { Affine } from './affine.ts';
+import type { Int8Plan, OperatorPlan } from './int8-plan.ts';
+import { placeWeights } from './int8-weights.ts';
+import { affineOfConstant, TensorPlaces } from './tensor-places.ts';
+
+export interface Int8Options {
+  readonly inputType: 'int8' | 'float32';
+  readonly outputType: 'int8' | 'float32';
+  readonly biasCorrection: boolean;
+}
+
+export interface KeptOperator {
+  /** Place in the written model. */
+  readonly operator: number;
+  readonly name: string;
+  readonly reason: string;
+}
+
+export interface Int8Result {
+  readonly model: TfliteModel;
+  readonly keptFloat: readonly KeptOperator[];
+  /** Output channels whose weights are all zero, by the float operator's label. */
+  readonly deadChannels: ReadonlyMap<string, number>;
+}
+
+/** Writes the int8 model that a plan describes. It is still to be verified: `finishModel` does that. */
+export function writeInt8Model(
+  float: FloatModel,
+  calibration: Calibration,
+  plan: Int8Plan,
+  options: Int8Options,
+): Int8Result {
+  return new Int8Writer(float, calibration, plan, options).write();
+}
+
+class Int8Writer {
+  readonly #float: FloatModel;
+  readonly #calibration: Calibration;
+  readonly #plan: Int8Plan;
+  readonly #options: Int8Options;
+  readonly #writer = new GraphWriter();
+  readonly #places: TensorPlaces;
+  readonly #keptFloat: KeptOperator[] = [];
+  readonly #deadChannels = new Map<string, number>();
+
+  constructor(float: FloatModel, calibration: Calibration, plan: Int8Plan, options: Int8Options) {
+    this.#float = float;
+    this.#calibration = calibration;
+    this.#plan = plan;
+    this.#options = options;
+    this.#places = new TensorPlaces(float, this.#writer);
+  }
+
+  write(): Int8Result {
+    const { model, subgraph } = this.#float;
+    const { inputType, outputType } = this.#options;
+    const inputs = subgraph.inputs.map((index) =>
+      inputType === 'int8'
+        ? this.#places.newInt8(index, this.#affine(index))
+        : this.#places.float(index),
+    );
+    for (const [place, operator] of subgraph.operators.entries()) {
+      const plan = this.#plan.operators[place]!;
+      if (plan.kind === 'int8') this.#int8Operator(operator, plan);
+      else this.#floatOperator(operator, plan.reason);
+    }
+    const outputs = subgraph.outputs.map((index) => {
+      const { type } = this.#float.graph.tensor(index);
+      return type === 'float32' && outputType === 'int8'
+        ? this.#places.int8(index, this.#affine(index))
+        : this.#places.float(index);
+    });
+    const description = `${printable(model.description)} (int8, dunlin)`.trim();
+    const signatures = copySignatures(this.#float, inputs, outputs);
+    return {
+      model: this.#writer.finish(description, inputs, outputs, signatures),
+      keptFloat: this.#keptFloat,
+      deadChannels: this.#deadChannels,
+    };
+  }
+
+  #affine(index: number): Affine {
+    const { graph } = this.#float;
+    return this.#plan.affines.get(index) ?? affineOfConstant(graph.values(graph.tensor(index)));
+  }
+
+  #floatOperator(operator: TfliteOperator, reason: string): void {
+    const place = copyOperator(this.#writer, this.#float, operator, (index) =>
+      this.#places.float(index),
+    );
+    const { builtin, customCode } = this.#float.graph.code(operator);
+    this.#keptFloat.push({ operator: place, name: printable(customCode ?? builtin), reason });
+  }
+
+  #int8Operator(operator: TfliteOperator, plan: OperatorPlan & { readonly kind: 'int8' }): void {
+    const { scheme, activations } = plan;
+    const { graph } = this.#float;
+    const { builtin, version } = graph.code(operator);
+    const output = this.#affine(operator.outputs[0]!);
+    const inputs = operator.inputs.map((index, position) => {
+      if (position === scheme.weights?.position || position === scheme.weights?.biasPosition)
+        return -1;
+      if (index === -1 || !activations.includes(position)) return this.#control(index);
+      return this.#places.int8(index, scheme.output === 'same' ? output : this.#affine(index));
+    });
+    if (scheme.weights !== undefined) {
+      const activation = operator.inputs[activations[0]!]!;
+      const placed = placeWeights(this.#writer, {
+        float: this.#float,
+        operator,
+        scheme: scheme.weights,
+        input: this.#calibration.get(activation)!,
+        inputScale: this.#affine(activation).scale,
+        outputScale: output.scale,
+        biasCorrection: this.#options.biasCorrection,
+      });
+      inputs[scheme.weights.position] = placed.weights;
+      inputs[scheme.weights.biasPosition] = placed.bias;
+      if (placed.deadChannels > 0)
+        this.#deadChannels.set(graph.label(operator), placed.deadChannels);
+    }
+    const outputs = operator.outputs.map((index) =>
+      this.#places.newInt8(index, this.#affine(index)),
+    );
+    this.#writer.operator({
+      builtin,
+      version: Math.max(version, operatorSpec(builtin)?.minVersion?.int8 ?? 1),
+      inputs,
+      outputs,
+      options: operator.options,
+    });
+  }
+
+  /** A shape or axes: a constant that stays as it is. */
+  #control(index: number): number {
+    return index === -1 ? -1 : this.#places.float(index);
+  }
+}

@@ -1,0 +1,147 @@
+import type { Quantization } from '../../tflite/index.ts';
+import { LEAST_SCALE, WEIGHT_HIGH } from './affine.ts';
+
+/** Scales are tried from the one that holds the largest weight down to this share of it. */
+const LEAST_SHARE = 0.5;
+const SHARE_STEP = 0.0125;
+/** Room in int32 for the sum of products beside the bias. */
+const MOST_BIAS = 2 ** 29;
+/** The verifier's least multiplier is 2^-40; a channel of very small weights stays above it. */
+const LEAST_MULTIPLIER = 2 ** -38;
+
+/** Float weights of one operator. */
+export interface WeightTensor {
+  readonly values: Float32Array;
+  readonly shape: readonly number[];
+  readonly channelAxis: number;
+}
+
+export interface WeightPlan extends WeightTensor {
+  readonly perChannel: boolean;
+  /** Mean square of the input that each weight is multiplied with; absent: all weights count the same. */
+  readonly importance?: (index: number) => number;
+  /** Of each output channel. */
+  readonly bias: Float64Array;
+  readonly inputScale: number;
+  readonly outputScale: number;
+}
+
+export interface QuantizedWeights {
+  readonly values: Int8Array;
+  readonly quantization: Quantization;
+  /** Channels whose weights are all zero. */
+  readonly deadChannels: number[];
+}
+
+/** Output channel of the weight at an index. */
+export function channelLookup({
+  shape,
+  channelAxis,
+}: Omit<WeightTensor, 'values'>): (index: number) => number {
+  const channels = shape[channelAxis]!;
+  const inner = shape.slice(channelAxis + 1).reduce((product, size) => product * size, 1);
+  return (index) => Math.floor(index / inner) % channels;
+}
+
+/**
+ * Weights as int8, symmetric, with the scales of least squared error. What counts is the error of the products, so
+ * each weight's error is weighed with the mean square of what it is multiplied with.
+ */
+export function quantizeWeights(plan: WeightPlan): QuantizedWeights {
+  const { values, shape, channelAxis, perChannel } = plan;
+  const channels = shape[channelAxis]!;
+  const channelOf = channelLookup(plan);
+  const members = membersOf(
+    values.length,
+    perChannel ? channels : 1,
+    perChannel ? channelOf : () => 0,
+  );
+  const chosen = members.map((indices) => leastErrorScale(plan, indices));
+  const typical = Math.max(...chosen, LEAST_SCALE);
+  const least = leastScales(plan, channels);
+  const scales = chosen.map((scale, group) => {
+    const own = scale === 0 ? typical : scale;
+    const floor = perChannel ? least[group]! : Math.max(...least);
+    return Math.fround(Math.max(own, floor));
+  });
+  const quantized = Int8Array.from(values, (value, index) =>
+    roundWeight(value, scales[perChannel ? channelOf(index) : 0]!),
+  );
+  const alive = new Set<number>();
+  for (const [index, value] of values.entries()) if (value !== 0) alive.add(channelOf(index));
+  return {
+    values: quantized,
+    quantization: {
+      scale: scales,
+      zeroPoint: scales.map(() => 0),
+      axis: perChannel ? channelAxis : 0,
+    },
+    deadChannels: Array.from({ length: channels }, (_, channel) => channel).filter(
+      (channel) => !alive.has(channel),
+    ),
+  };
+}
+
+export function roundWeight(value: number, scale: number): number {
+  return Math.max(-WEIGHT_HIGH, Math.min(WEIGHT_HIGH, Math.round(value / scale)));
+}
+
+function membersOf(
+  length: number,
+  groups: number,
+  groupOf: (index: number) => number,
+): Int32Array[] {
+  const counts = new Int32Array(groups);
+  for (let index = 0; index < length; index++) counts[groupOf(index)]!++;
+  const members = Array.from(counts, (count) => new Int32Array(count));
+  counts.fill(0);
+  for (let index = 0; index < length; index++) {
+    const group = groupOf(index);
+    members[group]![counts[group]!++] = index;
+  }
+  return members;
+}
+
+/** @returns 0 where all weights are zero */
+function leastErrorScale({ values, importance }: WeightPlan, indices: Int32Array): number {
+  const group = Float64Array.from(indices, (index) => values[index]!);
+  const weight = importance && Float64Array.from(indices, importance);
+  const largest = group.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  let [best, least] = [largest / WEIGHT_HIGH, Number.POSITIVE_INFINITY];
+  if (largest === 0) return 0;
+  for (let share = 1; share >= LEAST_SHARE; share -= SHARE_STEP) {
+    const scale = (largest * share) / WEIGHT_HIGH;
+    let error = 0;
+    for (let index = 0; index < group.length; index++) {
+      const miss = roundWeight(group[index]!, scale) * scale - group[index]!;
+      error += miss * miss * (weight === undefined ? 1 : weight[index]!);
+    }
+    if (error < least) [best, least] = [scale, error];
+  }
+  return best;
+}
+
+/** Below these a channel's bias overflows, or its multiplier is one that kernels cannot hold. */
+function leastScales({ bias, inputScale, outputScale }: WeightPlan, channels: number): number[] {
+  return Array.from({ length: channels }, (_, channel) =>
+    Math.max(
+      Math.abs(bias[channel]!) / (inputScale * MOST_BIAS),
+      (LEAST_MULTIPLIER * outputScale) / inputScale,
+    ),
+  );
+}
+
+/** A bias has the scale of the sums that it is added to: the input's times the weights', a zero point of 0. */
+export function quantizeBias(
+  bias: ArrayLike<number>,
+  inputScale: number,
+  weightScales: readonly number[],
+): { readonly values: Int32Array; readonly quantization: Quantization } {
+  const scale = weightScales.map((weightScale) => Math.fround(inputScale * weightScale));
+  return {
+    values: Int32Array.from(bias, (value, channel) =>
+      Math.round(value / (scale.length === 1 ? scale[0]! : scale[channel]!)),
+    ),
+    quantization: { scale, zeroPoint: scale.map(() => 0), axis: 0 },
+  };
+}
