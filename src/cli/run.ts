@@ -6,7 +6,6 @@ import {
   DunlinError,
   errorMessage,
   formatNpy,
-  type NpyArray,
   parseNpy,
   readNamedFile,
   systemClock,
@@ -18,6 +17,7 @@ import {
   findDelegate,
   findEdgeTpus,
   librarySearchFolders,
+  type OutputArray,
   outputArray,
   percentile,
   runBatch,
@@ -129,7 +129,7 @@ function soleInput(sandbox: Sandbox, what: string): Sandbox['inputs'][number] {
   );
 }
 
-async function writeResult(path: string, result: NpyArray): Promise<void> {
+async function writeResult(path: string, result: OutputArray): Promise<void> {
   try {
     await writeFile(path, formatNpy(result));
   } catch (cause) {
@@ -144,7 +144,7 @@ interface Report {
   readonly count: number;
   readonly p50Us: number;
   readonly p99Us: number;
-  readonly result: NpyArray;
+  readonly result: OutputArray;
 }
 
 function report(io: CommandIo, options: RunOptions, sandbox: Sandbox, found: Report): void {
@@ -179,7 +179,7 @@ function report(io: CommandIo, options: RunOptions, sandbox: Sandbox, found: Rep
 }
 
 /** The first rows' largest values. */
-function summarize({ shape, data }: NpyArray): RowSummary[] {
+function summarize({ shape, data }: OutputArray): RowSummary[] {
   const rowCount = shape[0] ?? 1;
   const width = data.length / rowCount;
   return Array.from({ length: Math.min(rowCount, MAX_ROWS_SHOWN) }, (_, index) => {

@@ -1,21 +1,58 @@
 import { DunlinError } from './errors.ts';
 
-/** NumPy's .npy, versions 1 and 2 (numpy/lib/format.py): C order, little-endian, the types below. */
-export type NpyArray =
-  | { readonly type: 'float32'; readonly shape: readonly number[]; readonly data: Float32Array }
-  | { readonly type: 'int8'; readonly shape: readonly number[]; readonly data: Int8Array }
-  | { readonly type: 'uint8'; readonly shape: readonly number[]; readonly data: Uint8Array }
-  | { readonly type: 'int32'; readonly shape: readonly number[]; readonly data: Int32Array };
+/** The element types that are read and written, and what holds them. */
+interface NpyData {
+  readonly float32: Float32Array;
+  readonly float64: Float64Array;
+  readonly int8: Int8Array;
+  readonly uint8: Uint8Array;
+  readonly int16: Int16Array;
+  readonly int32: Int32Array;
+  /** numpy's default for whole numbers, so for labels. */
+  readonly int64: BigInt64Array;
+  /** A byte each, zero or not. */
+  readonly bool: Uint8Array;
+}
 
-export type NpyType = NpyArray['type'];
+export type NpyType = keyof NpyData;
+
+/** NumPy's .npy, versions 1 and 2 (numpy/lib/format.py): C order, little-endian, the types above. */
+export type NpyArray = {
+  [Type in NpyType]: {
+    readonly type: Type;
+    readonly shape: readonly number[];
+    readonly data: NpyData[Type];
+  };
+}[NpyType];
 
 const MAGIC = '\x93NUMPY';
 const MAX_DIMENSIONS = 8;
 const HEADER_ALIGNMENT = 64;
-const DESCR: Record<NpyType, string> = { float32: '<f4', int8: '|i1', uint8: '|u1', int32: '<i4' };
-const ITEM_BYTES: Record<NpyType, number> = { float32: 4, int8: 1, uint8: 1, int32: 4 };
+const DESCR: Record<NpyType, string> = {
+  float32: '<f4',
+  float64: '<f8',
+  int8: '|i1',
+  uint8: '|u1',
+  int16: '<i2',
+  int32: '<i4',
+  int64: '<i8',
+  bool: '|b1',
+};
+const ITEM_BYTES: Record<NpyType, number> = {
+  float32: 4,
+  float64: 8,
+  int8: 1,
+  uint8: 1,
+  int16: 2,
+  int32: 4,
+  int64: 8,
+  bool: 1,
+};
 
-/** @throws `input-invalid`, naming `what` */
+/**
+ * The array may share `bytes`, so that a large file is in memory once: do not change them afterwards.
+ * @throws `input-invalid`, naming `what`
+ */
 export function parseNpy(bytes: Uint8Array, what: string): NpyArray {
   const fail = (reason: string): DunlinError =>
     new DunlinError(`${what}: ${reason}`, { code: 'input-invalid' });
@@ -35,9 +72,13 @@ export function parseNpy(bytes: Uint8Array, what: string): NpyArray {
   const descr = /'descr':\s*'([^']*)'/.exec(header)?.[1];
   const type = (Object.keys(DESCR) as NpyType[]).find((key) => DESCR[key] === descr);
   if (type === undefined) {
-    throw fail(`element type ${descr ?? '?'} is not supported; use float32, int8, uint8 or int32`);
+    throw fail(
+      `element type ${descr ?? '?'} is not supported; use one of ${Object.keys(DESCR).join(', ')}`,
+    );
   }
-  if (!/'fortran_order':\s*False/.test(header)) throw fail('Fortran order is not supported');
+  if (!/'fortran_order':\s*False/.test(header)) {
+    throw fail('Fortran order is not supported; save numpy.ascontiguousarray(x)');
+  }
   const shape = parseShape(/'shape':\s*\(([^)]*)\)/.exec(header)?.[1], fail);
   const count = shape.reduce((product, size) => product * size, 1);
   const expected = count * ITEM_BYTES[type];
@@ -46,21 +87,30 @@ export function parseNpy(bytes: Uint8Array, what: string): NpyArray {
       `shape (${shape.join(', ')}) needs ${expected} bytes, ${bytes.byteLength - dataStart} follow`,
     );
   }
-  const data = new Uint8Array(expected);
-  data.set(bytes.subarray(dataStart));
-  return viewOf(type, shape, data.buffer);
+  return viewOf(type, shape, bytes.subarray(dataStart));
 }
 
-function viewOf(type: NpyType, shape: readonly number[], buffer: ArrayBuffer): NpyArray {
+/** Copies only where the bytes are not aligned for the type; numpy aligns them within a file. */
+function viewOf(type: NpyType, shape: readonly number[], bytes: Uint8Array): NpyArray {
+  const aligned = bytes.byteOffset % ITEM_BYTES[type] === 0 ? bytes : new Uint8Array(bytes);
+  const { buffer, byteOffset, byteLength } = aligned;
+  const length = byteLength / ITEM_BYTES[type];
   switch (type) {
     case 'float32':
-      return { type, shape, data: new Float32Array(buffer) };
+      return { type, shape, data: new Float32Array(buffer, byteOffset, length) };
+    case 'float64':
+      return { type, shape, data: new Float64Array(buffer, byteOffset, length) };
     case 'int8':
-      return { type, shape, data: new Int8Array(buffer) };
+      return { type, shape, data: new Int8Array(buffer, byteOffset, length) };
     case 'uint8':
-      return { type, shape, data: new Uint8Array(buffer) };
+    case 'bool':
+      return { type, shape, data: new Uint8Array(buffer, byteOffset, length) };
+    case 'int16':
+      return { type, shape, data: new Int16Array(buffer, byteOffset, length) };
     case 'int32':
-      return { type, shape, data: new Int32Array(buffer) };
+      return { type, shape, data: new Int32Array(buffer, byteOffset, length) };
+    case 'int64':
+      return { type, shape, data: new BigInt64Array(buffer, byteOffset, length) };
   }
 }
 

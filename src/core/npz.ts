@@ -12,6 +12,25 @@ const ZIP_DATE = new Date('2000-01-01T00:00:00Z');
  * @throws `input-invalid`, naming `what`
  */
 export function parseNpz(bytes: Uint8Array, what: string, maxBytes: number): Map<string, NpyArray> {
+  return new Map(
+    [...unpackNpz(bytes, what, maxBytes)].map(([name, data]) => [
+      name,
+      parseNpy(data, `${what}: ${name}.npy`),
+    ]),
+  );
+}
+
+/**
+ * The .npy files of an .npz, by the array's name and not yet parsed: for an archive of which only some
+ * arrays have to be of a type that is known.
+ * @param maxBytes all arrays together, after decompression
+ * @throws `input-invalid`, naming `what`
+ */
+export function unpackNpz(
+  bytes: Uint8Array,
+  what: string,
+  maxBytes: number,
+): Map<string, Uint8Array> {
   let count = 0;
   let total = 0;
   let entries: Record<string, Uint8Array>;
@@ -33,10 +52,7 @@ export function parseNpz(bytes: Uint8Array, what: string, maxBytes: number): Map
     });
   }
   return new Map(
-    Object.entries(entries).map(([name, data]) => [
-      name.slice(0, -'.npy'.length),
-      parseNpy(data, `${what}: ${name}`),
-    ]),
+    Object.entries(entries).map(([name, data]) => [name.slice(0, -'.npy'.length), data]),
   );
 }
 

@@ -21,6 +21,12 @@ const arrays: fc.Arbitrary<NpyArray> = fc
       fc.int8Array(exactly).map((data) => ({ type: 'int8' as const, shape, data })),
       fc.uint8Array(exactly).map((data) => ({ type: 'uint8' as const, shape, data })),
       fc.int32Array(exactly).map((data) => ({ type: 'int32' as const, shape, data })),
+      fc
+        .float64Array({ ...exactly, noNaN: true })
+        .map((data) => ({ type: 'float64' as const, shape, data })),
+      fc.int16Array(exactly).map((data) => ({ type: 'int16' as const, shape, data })),
+      fc.bigInt64Array(exactly).map((data) => ({ type: 'int64' as const, shape, data })),
+      fc.uint8Array({ ...exactly, max: 1 }).map((data) => ({ type: 'bool' as const, shape, data })),
     );
   });
 
@@ -31,6 +37,18 @@ test('what is written is read back', (t) => {
       t.is((bytes.byteLength - array.data.byteLength) % 64, 0);
       t.deepEqual(parseNpy(bytes, 'x.npy'), array);
     }),
+  );
+});
+
+test('bytes at any offset are read', (t) => {
+  fc.assert(
+    fc.property(arrays, fc.nat(9), (array, offset) => {
+      const bytes = formatNpy(array);
+      const shifted = new Uint8Array(offset + bytes.length);
+      shifted.set(bytes, offset);
+      t.deepEqual(parseNpy(shifted.subarray(offset), 'x.npy'), array);
+    }),
+    { numRuns: 50 },
   );
 });
 

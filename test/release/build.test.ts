@@ -218,7 +218,9 @@ test('the sample is built in the real sandbox', async (t) => {
   const expected = arrays.get('expected_stock')!;
   const winners = new Set(
     Array.from({ length: COUNT }, (_, row) => {
-      const values = [...expected.data.slice(row * labels.length, (row + 1) * labels.length)];
+      const values = [...expected.data.slice(row * labels.length, (row + 1) * labels.length)].map(
+        Number,
+      );
       return values.indexOf(Math.max(...values));
     }),
   );
