@@ -143,8 +143,8 @@ function fill(target: Float32Array, rgb: Uint8Array, levels: Float32Array, chann
 }
 
 /**
- * ITU-R BT.601 luma in Pillow's integers (src/libImaging/Convert.c, `L24`), which TensorFlow's
- * decoders agree with to a step; sharp's own grey is of linear light and differs by far more.
+ * ITU-R BT.601 luma in Pillow's integers (src/libImaging/Convert.c, `L24`), as data sets are made for
+ * training; sharp's own grey is of linear light, where pure red is 127 and not 76.
  */
 function greyAt(rgb: Uint8Array, at: number): number {
   return (rgb[at]! * 19595 + rgb[at + 1]! * 38470 + rgb[at + 2]! * 7471 + 0x8000) >> 16;

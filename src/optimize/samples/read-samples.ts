@@ -15,6 +15,7 @@ import {
   type SampleOptions,
   type SampleSet,
 } from './sample-set.ts';
+import { checkAmount } from './spread.ts';
 import { readTableSamples } from './table-samples.ts';
 
 type Reader = (path: string, input: SampleInput, options: SampleOptions) => Promise<RawSamples>;
@@ -52,9 +53,10 @@ export async function readSamples(
     );
   }
   const reader = await findReader(path);
+  const elementCount = elementCountOf(input.shape);
+  checkAmount(path, 1, elementCount);
   const raw = await reader(path, input, options);
   signal?.throwIfAborted();
-  const elementCount = elementCountOf(input.shape);
   const { values } = raw;
   checkFinite(values, elementCount, path);
   if (use === 'calibration') checkVaried(values, elementCount, path);
