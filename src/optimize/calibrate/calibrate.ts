@@ -1,7 +1,8 @@
 import { DunlinError } from '../../core/index.ts';
-import { elementsOf, type LoadedModel } from '../../inference/index.ts';
+
 import { elementCount, printable, serializeModel, type TfliteModel } from '../../tflite/index.ts';
 import type { FloatModel } from '../float-model.ts';
+import { inferReals, type RunOptions, type Samples } from '../measure/sample-runs.ts';
 import { Histogram } from './histogram.ts';
 
 /** Below this, ranges depend on the luck of the draw: kws loses 4 dB with 5 samples and 22 with one. */
@@ -20,20 +21,9 @@ export interface ActivationStatistics {
 /** By tensor index of the float model; constants and what is not float32 are absent. */
 export type Calibration = ReadonlyMap<number, ActivationStatistics>;
 
-/** Loads a model on a path; the caller closes it. */
-export type Loader = (
-  model: Uint8Array,
-  what: string,
-  path: 'stock' | 'xnn',
-) => Promise<LoadedModel>;
-
-export interface CalibrationRun {
-  /** A sample for each inference: the bytes of each input of the model. */
-  readonly samples: Iterable<readonly Uint8Array[]>;
-  readonly count: number;
-  readonly load: Loader;
-  readonly signal: AbortSignal;
-  readonly onProgress: (done: number, count: number) => void;
+export interface CalibrationRun extends RunOptions {
+  readonly samples: Samples;
+  readonly onProgress: (done: number) => void;
 }
 
 /** Tensors that an operator computes and that are float32, in order of execution. */
@@ -66,23 +56,22 @@ export async function calibrate(float: FloatModel, run: CalibrationRun): Promise
     });
   }
   try {
-    let done = 0;
-    for (const sample of run.samples) {
+    for (let sample = 0; sample < run.samples.count; sample++) {
       run.signal.throwIfAborted();
-      const { outputs } = await loaded.infer(sample);
+      const values = run.samples.at(sample);
+      const activationsOfSample = await inferReals(loaded, values);
       for (const [place, index] of float.subgraph.inputs.entries()) {
-        note(float, found.get(index)!, index, sample[place]!, done);
+        note(float, found.get(index)!, { index, sample, values: values[place]! });
       }
       for (const [place, index] of activations.entries()) {
-        note(float, found.get(index)!, index, outputs[place]!, done);
+        note(float, found.get(index)!, { index, sample, values: activationsOfSample[place]! });
       }
-      done += 1;
-      run.onProgress(done, run.count);
+      run.onProgress(sample + 1);
     }
     for (const { mean, meanSquare } of found.values()) {
       for (let place = 0; place < mean.length; place++) {
-        mean[place]! /= done;
-        meanSquare[place]! /= done;
+        mean[place]! /= run.samples.count;
+        meanSquare[place]! /= run.samples.count;
       }
     }
   } finally {
@@ -94,11 +83,12 @@ export async function calibrate(float: FloatModel, run: CalibrationRun): Promise
 function note(
   { what, graph }: FloatModel,
   { histogram, mean, meanSquare }: ActivationStatistics,
-  index: number,
-  bytes: Uint8Array,
-  sample: number,
+  {
+    index,
+    sample,
+    values,
+  }: { readonly index: number; readonly sample: number; readonly values: Float32Array },
 ): void {
-  const values = elementsOf(bytes, 'float32') as Float32Array;
   histogram.add(values);
   if (histogram.notFinite !== undefined) {
     const name = printable(graph.tensor(index).name);

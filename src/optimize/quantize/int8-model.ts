@@ -9,8 +9,10 @@ import type { FloatModel } from '../float-model.ts';
 import { copyOperator, copySignatures, GraphWriter } from '../graph-writer.ts';
 import type { Affine } from './affine.ts';
 import type { Int8Plan, OperatorPlan } from './int8-plan.ts';
-import { placeWeights } from './int8-weights.ts';
+
 import { affineOfConstant, TensorPlaces } from './tensor-places.ts';
+import { placeWeights, roundLayer } from './weighted-operator.ts';
+import { type QuantizedWeights, quantizeBias } from './weights.ts';
 
 export interface Int8Options {
   readonly inputType: 'int8' | 'float32';
@@ -114,19 +116,20 @@ class Int8Writer {
     });
     if (scheme.weights !== undefined) {
       const activation = operator.inputs[activations[0]!]!;
-      const placed = placeWeights(this.#writer, {
+      const scales = { input: this.#affine(activation).scale, output: output.scale };
+      const weighted = {
         float: this.#float,
         operator,
         scheme: scheme.weights,
         input: this.#calibration.get(activation)!,
-        inputScale: this.#affine(activation).scale,
-        outputScale: output.scale,
+        scales,
         biasCorrection: this.#options.biasCorrection,
-      });
-      inputs[scheme.weights.position] = placed.weights;
-      inputs[scheme.weights.biasPosition] = placed.bias;
-      if (placed.deadChannels > 0)
-        this.#deadChannels.set(graph.label(operator), placed.deadChannels);
+      };
+      const { weights, bias } = roundLayer(weighted);
+      inputs[scheme.weights.position] = placeWeights(this.#writer, weighted, weights);
+      inputs[scheme.weights.biasPosition] = this.#bias(bias, scales.input, weights);
+      const dead = weights.deadChannels.length;
+      if (dead > 0) this.#deadChannels.set(graph.label(operator), dead);
     }
     const outputs = operator.outputs.map((index) =>
       this.#places.newInt8(index, this.#affine(index)),
@@ -138,6 +141,13 @@ class Int8Writer {
       outputs,
       options: operator.options,
     });
+  }
+
+  #bias(bias: Float64Array, inputScale: number, { quantization }: QuantizedWeights): number {
+    const { values, quantization: own } = quantizeBias(bias, inputScale, quantization.scale);
+    const data = new Uint8Array(values.buffer);
+    const shape = [bias.length];
+    return this.#writer.tensor({ name: '', type: 'int32', shape, quantization: own, data });
   }
 
   /** A shape or axes: a constant that stays as it is. */

@@ -20,10 +20,11 @@ export interface WeightPlan extends WeightTensor {
   readonly perChannel: boolean;
   /** Mean square of the input that each weight is multiplied with; absent: all weights count the same. */
   readonly importance?: (index: number) => number;
-  /** Of each output channel. */
-  readonly bias: Float64Array;
-  readonly inputScale: number;
-  readonly outputScale: number;
+  /** Where activations are int8 too: the bias of each output channel and the scales around the layer. */
+  readonly activations?: {
+    readonly bias: Float64Array;
+    readonly scales: { readonly input: number; readonly output: number };
+  };
 }
 
 export interface QuantizedWeights {
@@ -122,11 +123,13 @@ function leastErrorScale({ values, importance }: WeightPlan, indices: Int32Array
 }
 
 /** Below these a channel's bias overflows, or its multiplier is one that kernels cannot hold. */
-function leastScales({ bias, inputScale, outputScale }: WeightPlan, channels: number): number[] {
+function leastScales({ activations }: WeightPlan, channels: number): number[] {
+  if (activations === undefined) return new Array<number>(channels).fill(LEAST_SCALE);
+  const { bias, scales } = activations;
   return Array.from({ length: channels }, (_, channel) =>
     Math.max(
-      Math.abs(bias[channel]!) / (inputScale * MOST_BIAS),
-      (LEAST_MULTIPLIER * outputScale) / inputScale,
+      Math.abs(bias[channel]!) / (scales.input * MOST_BIAS),
+      (LEAST_MULTIPLIER * scales.output) / scales.input,
     ),
   );
 }

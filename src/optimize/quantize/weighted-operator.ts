@@ -7,32 +7,31 @@ import type { WeightScheme } from './int8-schemes.ts';
 import {
   channelLookup,
   type QuantizedWeights,
-  quantizeBias,
   quantizeWeights,
   type WeightTensor,
 } from './weights.ts';
 
-/** An operator with weights, and what its surroundings in the int8 model are. */
+/** An operator with weights, and what is known of its surroundings. */
 export interface WeightedOperator {
   readonly float: FloatModel;
   readonly operator: TfliteOperator;
   readonly scheme: WeightScheme;
   /** Of the activation that the weights are multiplied with. */
   readonly input: ActivationStatistics;
-  readonly inputScale: number;
-  readonly outputScale: number;
+  /** Of the activations in the int8 model; absent where they stay in float. */
+  readonly scales?: { readonly input: number; readonly output: number };
   readonly biasCorrection: boolean;
 }
 
-export interface PlacedWeights {
-  readonly weights: number;
-  readonly bias: number;
-  readonly deadChannels: number;
+export interface RoundedLayer {
+  readonly weights: QuantizedWeights;
+  /** What the bias is to be, with the mean error of the weights taken off; zeros where there was none. */
+  readonly bias: Float64Array;
 }
 
-/** Writes int8 weights and the int32 bias; an operator without a bias gets one, for the correction. */
-export function placeWeights(writer: GraphWriter, weighted: WeightedOperator): PlacedWeights {
-  const { float, operator, scheme, inputScale, outputScale } = weighted;
+/** Rounds the weights of an operator and puts right on average what that does to its sums. */
+export function roundLayer(weighted: WeightedOperator): RoundedLayer {
+  const { float, operator, scheme, scales } = weighted;
   const { graph } = float;
   const tensor = graph.tensor(operator.inputs[scheme.position]!);
   const weights: WeightTensor = {
@@ -46,31 +45,21 @@ export function placeWeights(writer: GraphWriter, weighted: WeightedOperator): P
     ...weights,
     perChannel: scheme.perChannel,
     ...(importance === undefined ? {} : { importance }),
-    bias,
-    inputScale,
-    outputScale,
+    ...(scales === undefined ? {} : { activations: { bias, scales } }),
   });
-  const { scale } = quantized.quantization;
   const corrected = weighted.biasCorrection ? correct(weighted, weights, quantized, bias) : bias;
-  const int32 = quantizeBias(corrected, inputScale, scale);
-  return {
-    // Constants go without a name: nothing asks for it, and it would be a tenth of a small file.
-    weights: writer.tensor({
-      name: '',
-      type: 'int8',
-      shape: tensor.shape,
-      quantization: quantized.quantization,
-      data: new Uint8Array(quantized.values.buffer),
-    }),
-    bias: writer.tensor({
-      name: '',
-      type: 'int32',
-      shape: [bias.length],
-      quantization: int32.quantization,
-      data: new Uint8Array(int32.values.buffer),
-    }),
-    deadChannels: quantized.deadChannels.length,
-  };
+  return { weights: quantized, bias: corrected };
+}
+
+/** Constants go without a name: nothing asks for it, and it would be a tenth of a small file. */
+export function placeWeights(
+  writer: GraphWriter,
+  { float, operator, scheme }: WeightedOperator,
+  { values, quantization }: QuantizedWeights,
+): number {
+  const { shape } = float.graph.tensor(operator.inputs[scheme.position]!);
+  const data = new Uint8Array(values.buffer);
+  return writer.tensor({ name: '', type: 'int8', shape, quantization, data });
 }
 
 function biasOf({ float: { graph }, operator, scheme }: WeightedOperator): Float64Array {

@@ -1,0 +1,241 @@
+import { dequantize, type LoadedModel, quantize } from '../../inference/index.ts';
+import { Graph, printable, serializeModel, type TfliteModel } from '../../tflite/index.ts';
+import type { LayerError } from '../report-document.ts';
+import { ErrorSum } from './agreement.ts';
+import { alignLayers, type LayerPair } from './align-layers.ts';
+import { inferReals, type RunOptions, type Samples } from './sample-runs.ts';
+
+/** Layers are watched over so many inputs: their errors differ by decibels, and every activation is copied. */
+export const LAYER_SAMPLES = 64;
+/** Inputs and outputs of one graph that the runtime is asked for; larger models go without errors of single layers. */
+const MAX_ENDS = 1000;
+
+/** A layer of the other model, whose result and inputs are tensors that the reference has too. */
+interface WatchedLayer extends LayerPair {
+  readonly referenceOutput: number;
+  readonly otherOutput: number;
+}
+
+/**
+ * Error of each layer that two models share: of all up to it, and of it alone. For the latter every layer of `other`
+ * is fed with what the reference computes before it, all at once: a graph of the same operators side by side.
+ */
+export async function layerErrors(
+  reference: TfliteModel,
+  other: TfliteModel,
+  what: string,
+  samples: Samples,
+  options: RunOptions,
+): Promise<LayerError[]> {
+  const layers = watchedLayers(reference, other);
+  if (layers.length === 0 || layers.length > MAX_ENDS) return [];
+  const whole = await options.load(
+    expose(reference, referenceTensors(reference, layers)),
+    'reference',
+    'stock',
+  );
+  let accumulated: LoadedModel | undefined;
+  let alone: LoadedModel | undefined;
+  try {
+    accumulated = await options.load(
+      expose(
+        other,
+        layers.map(({ otherOutput }) => otherOutput),
+      ),
+      what,
+      'stock',
+    );
+    const detached = detachLayers(reference, other, layers);
+    if (detached !== undefined) {
+      alone = await options.load(serializeModel(detached.model), `${what}, layers apart`, 'stock');
+    }
+    const sums = await addUp(
+      { reference, layers, whole, accumulated, alone, detached },
+      samples,
+      options,
+    );
+    return describe(other, layers, sums, alone !== undefined);
+  } finally {
+    await Promise.all([whole, accumulated, alone].map((model) => model?.close()));
+  }
+}
+
+function watchedLayers(reference: TfliteModel, other: TfliteModel): WatchedLayer[] {
+  const [a, b] = [new Graph(reference, 'reference'), new Graph(other, 'model')];
+  return alignLayers(reference, other).flatMap((pair) => {
+    const referenceOutput = a.subgraph.operators[pair.reference]!.outputs[0]!;
+    const otherOutput = b.subgraph.operators[pair.other]!.outputs[0]!;
+    const real = (graph: Graph, index: number): boolean =>
+      ['float32', 'int8', 'uint8', 'int16'].includes(graph.tensor(index).type);
+    if (!real(a, referenceOutput) || !real(b, otherOutput)) return [];
+    return [{ ...pair, referenceOutput, otherOutput }];
+  });
+}
+
+/** Every tensor of the reference that is compared or fed to a layer. */
+function referenceTensors(reference: TfliteModel, layers: readonly WatchedLayer[]): number[] {
+  const graph = new Graph(reference, 'reference');
+  const computed = new Set(graph.subgraph.operators.flatMap(({ outputs }) => outputs));
+  const found = new Set<number>();
+  for (const { reference: place, referenceOutput } of layers) {
+    found.add(referenceOutput);
+    for (const input of graph.subgraph.operators[place]!.inputs)
+      if (computed.has(input)) found.add(input);
+  }
+  return [...found].filter((index) =>
+    ['float32', 'int8', 'uint8', 'int16'].includes(graph.tensor(index).type),
+  );
+}
+
+function expose(model: TfliteModel, outputs: readonly number[]): Uint8Array {
+  const { signatures: _, subgraphs, ...rest } = model;
+  const [subgraph] = subgraphs;
+  // What computes nothing that is asked for would be refused.
+  const operators = neededOperators(subgraph!, outputs);
+  return serializeModel({
+    ...rest,
+    subgraphs: [{ ...subgraph!, operators, outputs: [...outputs] }],
+  });
+}
+
+type Subgraph = TfliteModel['subgraphs'][number];
+
+function neededOperators(subgraph: Subgraph, outputs: readonly number[]): Subgraph['operators'] {
+  const needed = new Set(outputs);
+  return subgraph.operators
+    .toReversed()
+    .filter((operator) => {
+      if (!operator.outputs.some((output) => needed.has(output))) return false;
+      for (const input of operator.inputs) needed.add(input);
+      return true;
+    })
+    .toReversed();
+}
+
+interface Detached {
+  readonly model: TfliteModel;
+  /** For each input of the model, the tensor of the reference that it is fed with. */
+  readonly feeds: readonly number[];
+  /** For each output, its place among the layers. */
+  readonly layers: readonly number[];
+}
+
+/** The layers of `other` side by side, each with inputs of its own. */
+function detachLayers(
+  reference: TfliteModel,
+  other: TfliteModel,
+  layers: readonly WatchedLayer[],
+): Detached | undefined {
+  const [a, b] = [new Graph(reference, 'reference'), new Graph(other, 'model')];
+  const constant = constantTensors(b);
+  const tensors = [...b.subgraph.tensors];
+  const prelude = b.subgraph.operators.filter(({ outputs }) =>
+    outputs.every((index) => constant.has(index)),
+  );
+  const operators: Subgraph['operators'] = [];
+  const [inputs, outputs, feeds, places]: [number[], number[], number[], number[]] = [
+    [],
+    [],
+    [],
+    [],
+  ];
+  for (const [place, layer] of layers.entries()) {
+    const operator = b.subgraph.operators[layer.other]!;
+    const fed = a.subgraph.operators[layer.reference]!.inputs;
+    if (fed.length < operator.inputs.filter((index) => !constant.has(index)).length) continue;
+    const own = operator.inputs.map((index, position) => {
+      if (index === -1 || constant.has(index)) return index;
+      const copy = tensors.push({ ...b.tensor(index), buffer: 0 }) - 1;
+      inputs.push(copy);
+      feeds.push(fed[position]!);
+      return copy;
+    });
+    operators.push({ ...operator, inputs: own });
+    outputs.push(layer.otherOutput);
+    places.push(place);
+  }
+  if (inputs.length === 0 || inputs.length > MAX_ENDS) return undefined;
+  if (feeds.some((index) => index < 0 || a.isConstant(a.tensor(index)))) return undefined;
+  const { signatures: _, ...rest } = other;
+  const used = new Set(operators.flatMap((operator) => operator.inputs));
+  const needed = prelude.filter((operator) => operator.outputs.some((index) => used.has(index)));
+  const subgraph = {
+    ...b.subgraph,
+    tensors,
+    operators: [...needed, ...operators],
+    inputs,
+    outputs,
+  };
+  return { model: { ...rest, subgraphs: [subgraph] }, feeds, layers: places };
+}
+
+/** Constants, and what is computed of constants alone (weights behind a DEQUANTIZE). */
+function constantTensors(graph: Graph): Set<number> {
+  const found = new Set(
+    [...graph.subgraph.tensors.keys()].filter((index) => graph.isConstant(graph.tensor(index))),
+  );
+  for (const { inputs, outputs } of graph.subgraph.operators) {
+    if (inputs.every((index) => index === -1 || found.has(index)))
+      for (const index of outputs) found.add(index);
+  }
+  return found;
+}
+
+interface Contest {
+  readonly reference: TfliteModel;
+  readonly layers: readonly WatchedLayer[];
+  readonly whole: LoadedModel;
+  readonly accumulated: LoadedModel;
+  readonly alone: LoadedModel | undefined;
+  readonly detached: Detached | undefined;
+}
+
+async function addUp(contest: Contest, samples: Samples, { signal }: RunOptions) {
+  const { reference, layers, whole, accumulated, alone, detached } = contest;
+  const watched = referenceTensors(reference, layers);
+  const sums = layers.map(() => ({ accumulated: new ErrorSum(), own: new ErrorSum() }));
+  for (let sample = 0; sample < samples.count; sample++) {
+    signal.throwIfAborted();
+    const values = samples.at(sample);
+    const real = new Map<number, Float32Array>();
+    for (const [place, input] of reference.subgraphs[0]!.inputs.entries())
+      real.set(input, values[place]!);
+    for (const [place, found] of (await inferReals(whole, values)).entries()) {
+      real.set(watched[place]!, found);
+    }
+    for (const [place, found] of (await inferReals(accumulated, values)).entries()) {
+      sums[place]!.accumulated.add(real.get(layers[place]!.referenceOutput)!, found);
+    }
+    if (alone === undefined || detached === undefined) continue;
+    const inputs = alone.inputs.map((spec, place) =>
+      quantize(real.get(detached.feeds[place]!)!, spec),
+    );
+    for (const [place, bytes] of (await alone.infer(inputs)).outputs.entries()) {
+      const layer = detached.layers[place]!;
+      const found = dequantize(bytes, alone.outputs[place]!);
+      sums[layer]!.own.add(real.get(layers[layer]!.referenceOutput)!, found);
+    }
+  }
+  return sums;
+}
+
+function describe(
+  other: TfliteModel,
+  layers: readonly WatchedLayer[],
+  sums: readonly { readonly accumulated: ErrorSum; readonly own: ErrorSum }[],
+  withOwn: boolean,
+): LayerError[] {
+  const graph = new Graph(other, 'model');
+  return layers.map(({ other: place, otherOutput }, index) => {
+    const { accumulated, own } = sums[index]!;
+    const tensor = graph.tensor(otherOutput);
+    return {
+      operator: place,
+      name: graph.code(graph.subgraph.operators[place]!).builtin,
+      tensor: printable(tensor.name),
+      shape: [...tensor.shape],
+      accumulatedSqnrDb: accumulated.sqnrDb,
+      ...(withOwn ? { ownSqnrDb: own.sqnrDb } : {}),
+    };
+  });
+}

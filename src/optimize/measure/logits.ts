@@ -1,0 +1,62 @@
+import { logitsView, serializeModel, type TfliteModel } from '../../tflite/index.ts';
+import type { Rows } from './agreement.ts';
+import { inferReals, type RunOptions, type Samples } from './sample-runs.ts';
+
+/** What a model gives for many inputs. */
+export interface Outputs {
+  /** The first output. */
+  readonly output: Rows;
+  /** What its final softmax reads; absent where it does not end in one. */
+  readonly logits?: Rows;
+}
+
+/** Most result values held in memory for one model. */
+export const MAX_RESULT_VALUES = 64 * 1024 * 1024;
+
+/** Runs a model over the samples and keeps its first output and its logits. */
+export async function runOutputs(
+  model: TfliteModel,
+  what: string,
+  samples: Samples,
+  { load, signal }: RunOptions,
+  onProgress: (done: number) => void = () => {},
+): Promise<Outputs> {
+  const [subgraph] = model.subgraphs;
+  const logits = logitsView(withFirstOutput(model))?.subgraphs[0]?.outputs[0];
+  const outputs = [subgraph!.outputs[0]!, ...(logits === undefined ? [] : [logits])];
+  const { signatures: _, ...rest } = model;
+  const exposed = { ...rest, subgraphs: [{ ...subgraph!, outputs }] };
+  const loaded = await load(serializeModel(exposed), what, 'stock');
+  try {
+    const rows = loaded.outputs.map(({ shape }) => {
+      const width = shape.reduce((product, size) => product * size, 1);
+      return { count: samples.count, width, values: new Float32Array(samples.count * width) };
+    });
+    for (let index = 0; index < samples.count; index++) {
+      signal.throwIfAborted();
+      const found = await inferReals(loaded, samples.at(index));
+      for (const [place, values] of found.entries()) {
+        rows[place]!.values.set(values, index * values.length);
+      }
+      onProgress(index + 1);
+    }
+    const [output, below] = rows;
+    return { output: output!, ...(below === undefined ? {} : { logits: below }) };
+  } finally {
+    await loaded.close();
+  }
+}
+
+/** A conversion to float behind the softmax hides it; the values are the same. */
+function withFirstOutput(model: TfliteModel): TfliteModel {
+  const [subgraph] = model.subgraphs;
+  const last = subgraph!.operators.at(-1);
+  const outputs = [subgraph!.outputs[0]!];
+  if (last !== undefined && model.operatorCodes[last.code]?.builtin === 'DEQUANTIZE') {
+    if (last.outputs[0] === outputs[0]) {
+      const operators = subgraph!.operators.slice(0, -1);
+      return { ...model, subgraphs: [{ ...subgraph!, operators, outputs: [last.inputs[0]!] }] };
+    }
+  }
+  return { ...model, subgraphs: [{ ...subgraph!, outputs }] };
+}
