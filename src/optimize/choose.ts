@@ -1,0 +1,196 @@
+import { DunlinError } from '../core/index.ts';
+import type { Budget, Variant } from './report-document.ts';
+
+/** Loss allowed where no budget says otherwise. */
+export const DEFAULT_DROP = 0.01;
+const BUDGET_HELP =
+  'write for example size=40k,drop=1% (size, compressed, memory, latency, drop, sqnr)';
+
+/**
+ * `size=40k,drop=1%`: bytes with k or M (of 1,000), latency in us or ms, drop in percent or as a share, sqnr in dB.
+ * @throws `usage`
+ */
+export function parseBudget(text: string): Budget {
+  const budget: Record<string, number> = {};
+  for (const part of text.split(',')) {
+    const [, name, number, unit] =
+      /^\s*([a-z]+)\s*<?=\s*([0-9]*\.?[0-9]+)\s*([a-zA-Z%µ]*)\s*$/.exec(part) ?? [];
+    const field = FIELDS[name ?? ''];
+    const factor = field?.units[unit ?? ''];
+    if (field === undefined || factor === undefined || field.key in budget) {
+      throw new DunlinError(`--budget: "${part.trim()}" is not understood; ${BUDGET_HELP}`, {
+        code: 'usage',
+      });
+    }
+    const value = Number(number) * factor;
+    budget[field.key] = field.whole ? Math.floor(value) : value;
+  }
+  if ((budget['drop'] ?? 0) > 1) {
+    throw new DunlinError('--budget: a drop above 100 % allows anything; write drop=1%', {
+      code: 'usage',
+    });
+  }
+  return budget;
+}
+
+const BYTES = { '': 1, B: 1, k: 1e3, kB: 1e3, K: 1e3, M: 1e6, MB: 1e6 };
+const FIELDS: Readonly<
+  Record<
+    string,
+    {
+      readonly key: keyof Budget;
+      readonly units: Readonly<Record<string, number>>;
+      readonly whole?: true;
+    }
+  >
+> = {
+  size: { key: 'sizeBytes', units: BYTES, whole: true },
+  compressed: { key: 'compressedBytes', units: BYTES, whole: true },
+  memory: { key: 'memoryBytes', units: BYTES, whole: true },
+  latency: { key: 'latencyUs', units: { '': 1, us: 1, µs: 1, ms: 1e3, s: 1e6 } },
+  drop: { key: 'drop', units: { '': 1, '%': 0.01 } },
+  sqnr: { key: 'sqnrDb', units: { '': 1, dB: 1, db: 1 } },
+};
+
+/** What a variant loses against the float model, and how that is said. */
+export interface Loss {
+  readonly share: number;
+  readonly of: 'accuracy' | 'agreement' | 'signal';
+}
+
+/**
+ * With labels: accuracy. Without, for a classifier: agreement with float, averaged over classes. Else: the error's share
+ * of the signal, by root mean square, so that 40 dB are 1 %.
+ */
+export function lossOf(variant: Variant, float: Variant): Loss {
+  if (variant.accuracy !== undefined && float.accuracy !== undefined) {
+    return { share: Math.max(0, float.accuracy - variant.accuracy), of: 'accuracy' };
+  }
+  if (variant.logits !== undefined)
+    return { share: 1 - variant.logits.top1ByClass, of: 'agreement' };
+  const { sqnrDb } = variant.output;
+  return { share: sqnrDb === null ? 0 : 10 ** (-sqnrDb / 20), of: 'signal' };
+}
+
+export function bestLatencyUs({ latency }: Variant): number | undefined {
+  const found = [latency.stock, latency.xnn].flatMap((path) =>
+    path === undefined ? [] : [path.p50Us],
+  );
+  return found.length === 0 ? undefined : Math.min(...found);
+}
+
+const qualityDb = ({ logits, output }: Variant): number =>
+  (logits ?? output).sqnrDb ?? Number.POSITIVE_INFINITY;
+
+/** Latencies closer than this are the same: a machine's own noise. */
+const LATENCY_NOISE = 0.05;
+
+/** Names of the variants than which no other is at least as good in size, latency and error, and better in one. */
+export function paretoFront(variants: readonly Variant[]): Set<string> {
+  const slower = (a: Variant, b: Variant): number => {
+    const [left, right] = [bestLatencyUs(a), bestLatencyUs(b)];
+    if (left === undefined || right === undefined) return 0;
+    return Math.abs(left - right) <= LATENCY_NOISE * Math.min(left, right) ? 0 : left - right;
+  };
+  const dominates = (a: Variant, b: Variant): boolean => {
+    const differences = [
+      a.sizeBytes - b.sizeBytes,
+      slower(a, b),
+      qualityDb(a) === qualityDb(b) ? 0 : qualityDb(b) - qualityDb(a),
+    ];
+    return differences.every((by) => by <= 0) && differences.some((by) => by < 0);
+  };
+  return new Set(
+    variants
+      .filter((one) => !variants.some((other) => dominates(other, one)))
+      .map(({ name }) => name),
+  );
+}
+
+export interface Choice {
+  readonly variant?: string;
+  readonly reason: string;
+}
+
+/** Of the variants that keep every limit: the smallest. @param variants the float model first */
+export function chooseVariant(variants: readonly Variant[], budget: Budget): Choice {
+  const float = variants[0]!;
+  const limits = { drop: budget.sqnrDb === undefined ? DEFAULT_DROP : 1, ...budget };
+  const judged = variants.map((variant) => ({ variant, misses: missesOf(variant, float, limits) }));
+  const fitting = judged.filter(({ misses }) => misses.length === 0).map(({ variant }) => variant);
+  if (fitting.length === 0) return { reason: noneFits(judged) };
+  const best = fitting.reduce((a, b) => (b.sizeBytes < a.sizeBytes ? b : a));
+  const loss = lossOf(best, float);
+  const smaller = judged.filter(({ variant }) => variant.sizeBytes < best.sizeBytes);
+  const turnedDown = smaller.map(
+    ({ variant, misses }) => `${variant.name} is smaller but ${misses.join(' and ')}`,
+  );
+  const others = fitting.length === 1 ? 'the only variant that fits' : 'the smallest that fits';
+  const part = best === float ? 'the model as it came, repacked' : `${lossText(loss)}`;
+  return {
+    variant: best.name,
+    reason: `${best.name} is ${others}: ${bytesText(best.sizeBytes)}, ${part}${turnedDown.map((text) => `; ${text}`).join('')}.`,
+  };
+}
+
+/** How a variant breaks the limits, a phrase each. */
+function missesOf(variant: Variant, float: Variant, budget: Budget): string[] {
+  const misses: string[] = [];
+  const over = (
+    found: number | undefined,
+    limit: number | undefined,
+    text: (value: number) => string,
+  ): void => {
+    if (found !== undefined && limit !== undefined && found > limit) {
+      misses.push(`${text(found)} where ${text(limit)} are allowed`);
+    }
+  };
+  over(variant.sizeBytes, budget.sizeBytes, (value) => `takes ${bytesText(value)}`);
+  over(
+    variant.compressedBytes,
+    budget.compressedBytes,
+    (value) => `travels as ${bytesText(value)}`,
+  );
+  over(variant.peakActivationBytes, budget.memoryBytes, (value) => `works in ${bytesText(value)}`);
+  over(bestLatencyUs(variant), budget.latencyUs, (value) => `needs ${latencyText(value)}`);
+  const loss = lossOf(variant, float);
+  over(loss.share, budget.drop, (share) => lossText({ ...loss, share }));
+  if (budget.sqnrDb !== undefined && qualityDb(variant) < budget.sqnrDb) {
+    misses.push(`is at ${qualityDb(variant)} dB where ${budget.sqnrDb} dB are asked for`);
+  }
+  return misses.map((miss) =>
+    miss.replace(/where (takes|travels as|works in|needs|loses|errs by) /, 'where '),
+  );
+}
+
+function noneFits(
+  judged: readonly { readonly variant: Variant; readonly misses: readonly string[] }[],
+): string {
+  const closest = judged.reduce((a, b) => (b.misses.length < a.misses.length ? b : a));
+  return (
+    `No variant fits the budget; closest is ${closest.variant.name}, which ${closest.misses.join(' and ')}: allow more, ` +
+    'or make the model smaller.'
+  );
+}
+
+const bytesText = (bytes: number): string =>
+  bytes < 1e3
+    ? `${bytes} B`
+    : bytes < 1e6
+      ? `${(bytes / 1e3).toFixed(1)} kB`
+      : `${(bytes / 1e6).toFixed(2)} MB`;
+
+const latencyText = (us: number): string =>
+  us < 1e3 ? `${us.toFixed(0)} us` : `${(us / 1e3).toFixed(2)} ms`;
+
+function lossText({ share, of }: Loss): string {
+  const percent = `${(100 * share).toFixed(2)} %`;
+  switch (of) {
+    case 'accuracy':
+      return `loses ${percent} of accuracy`;
+    case 'agreement':
+      return `loses ${percent} of agreement with float`;
+    case 'signal':
+      return `errs by ${percent} of the signal`;
+  }
+}
