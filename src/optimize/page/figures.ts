@@ -1,0 +1,166 @@
+import type { Agreement, LayerError, Report, Variant } from '../report-document.ts';
+import { bytes, decibels, duration, NOTHING, points } from './format.ts';
+
+/** What the page derives from a report: which variant it is about, its best path, its loss, what its budget says. */
+
+export function floatVariant(report: Report): Variant | undefined {
+  return report.variants.find((variant) => variant.name === 'float');
+}
+
+export function chosenVariant(report: Report): Variant | undefined {
+  const { variant: name } = report.choice;
+  return report.variants.find((variant) => variant.name === name);
+}
+
+/** The variant that details are shown of first: the chosen one, else the first that was made smaller. */
+export function focusVariant(report: Report): Variant | undefined {
+  const [first] = report.variants;
+  const made = report.variants.find((variant) => variant.name !== 'float');
+  return chosenVariant(report) ?? made ?? first;
+}
+
+export interface BestLatency {
+  readonly path: 'stock' | 'xnn';
+  readonly p50Us: number;
+  readonly p99Us: number;
+}
+
+/** The execution path with the lower median; undefined where nothing ran. */
+export function bestLatency(variant: Variant): BestLatency | undefined {
+  const { stock, xnn } = variant.latency;
+  if (xnn !== undefined && (stock === undefined || xnn.p50Us <= stock.p50Us)) {
+    return { path: 'xnn', ...xnn };
+  }
+  return stock && { path: 'stock', ...stock };
+}
+
+export interface Closeness extends Agreement {
+  readonly on: 'logits' | 'output';
+}
+
+/** Logits tell more than the output: a softmax flattens errors of the values that lost. */
+export function closeness(variant: Variant): Closeness {
+  if (variant.logits !== undefined) return { on: 'logits', ...variant.logits };
+  return { on: 'output', ...variant.output };
+}
+
+export interface Loss {
+  readonly of: 'accuracy' | 'agreement';
+  /** Difference of shares; below zero where the variant is better than float. */
+  readonly share: number;
+}
+
+/** What a budget's `drop` limits: accuracy where labels are given, else top-1 agreement by class. */
+export function loss(report: Report, variant: Variant): Loss {
+  if (report.floatAccuracy !== undefined && variant.accuracy !== undefined) {
+    return { of: 'accuracy', share: report.floatAccuracy - variant.accuracy };
+  }
+  return { of: 'agreement', share: 1 - closeness(variant).top1ByClass };
+}
+
+/** An agreement that always giving the same answer would reach as well says nothing. */
+export function beatsConstant(agreement: Agreement): boolean {
+  return agreement.top1ByClass > agreement.constantPredictor;
+}
+
+export type BudgetKey = keyof Report['choice']['budget'];
+
+export interface BudgetCheck {
+  readonly key: BudgetKey;
+  readonly label: string;
+  readonly value: string;
+  readonly limit: string;
+  readonly met: boolean;
+}
+
+/** One limit of the budget: what it is called, how it is written, and a variant's figure for it. */
+interface BudgetRule {
+  readonly key: BudgetKey;
+  readonly label: string;
+  readonly atLeast?: true;
+  readonly write: (value: number) => string;
+  /** `Infinity` meets what must be at least something. */
+  readonly figure: (report: Report, variant: Variant) => number | undefined;
+}
+
+const RULES: readonly BudgetRule[] = [
+  { key: 'sizeBytes', label: 'file size', write: bytes, figure: (_, v) => v.sizeBytes },
+  {
+    key: 'compressedBytes',
+    label: 'compressed size',
+    write: bytes,
+    figure: (_, v) => v.compressedBytes,
+  },
+  { key: 'latencyUs', label: 'latency', write: duration, figure: (_, v) => bestLatency(v)?.p50Us },
+  {
+    key: 'memoryBytes',
+    label: 'peak activation memory',
+    write: bytes,
+    figure: (_, v) => v.peakActivationBytes,
+  },
+  { key: 'drop', label: 'loss', write: points, figure: (report, v) => loss(report, v).share },
+  {
+    key: 'sqnrDb',
+    label: 'SQNR',
+    atLeast: true,
+    write: (value) => decibels(value === Number.POSITIVE_INFINITY ? null : value),
+    figure: (_, v) => closeness(v).sqnrDb ?? Number.POSITIVE_INFINITY,
+  },
+];
+
+/** The limits that were set, in words: "file size at most 80.0 KiB". */
+export function budgetLimits(report: Report): string[] {
+  return RULES.flatMap((rule) => {
+    const limit = report.choice.budget[rule.key];
+    return limit === undefined ? [] : [`${rule.label} ${limitText(rule, limit)}`];
+  });
+}
+
+function limitText(rule: BudgetRule, limit: number): string {
+  return `${rule.atLeast ? 'at least' : 'at most'} ${rule.write(limit)}`;
+}
+
+/** A variant's figures against the limits that were set. */
+export function budgetChecks(report: Report, variant: Variant): BudgetCheck[] {
+  return RULES.flatMap((rule) => {
+    const limit = report.choice.budget[rule.key];
+    if (limit === undefined) return [];
+    const figure = rule.figure(report, variant);
+    const met = figure !== undefined && (rule.atLeast ? figure >= limit : figure <= limit);
+    const value = figure === undefined ? NOTHING : rule.write(figure);
+    return [{ key: rule.key, label: rule.label, value, limit: limitText(rule, limit), met }];
+  });
+}
+
+const MAX_WORST_LAYERS = 5;
+
+/** A layer's own error where it was measured: it names the layer at fault, not the ones after it. */
+export function layerSqnrDb(layer: LayerError): number | null {
+  return layer.ownSqnrDb === undefined ? layer.accumulatedSqnrDb : layer.ownSqnrDb;
+}
+
+/** The layers with the largest error, worst first: at most five, and at most a third of all that have an error. */
+export function worstLayers(layers: readonly LayerError[]): LayerError[] {
+  const rank = (layer: LayerError): number => layerSqnrDb(layer) ?? Number.POSITIVE_INFINITY;
+  const wrong = layers.filter((layer) => layerSqnrDb(layer) !== null);
+  const length = Math.min(MAX_WORST_LAYERS, Math.ceil(wrong.length / 3));
+  return wrong.toSorted((a, b) => rank(a) - rank(b)).slice(0, length);
+}
+
+/** A variant on a plane of cost (less is better) and closeness (more is better; null is best of all). */
+export interface TradePoint {
+  readonly cost: number;
+  readonly sqnrDb: number | null;
+}
+
+/** Points that no other beats on this plane, from the cheapest on. Of equal ones the first stays. */
+export function tradeFront<T extends TradePoint>(candidates: readonly T[]): T[] {
+  const quality = (point: TradePoint): number => point.sqnrDb ?? Number.POSITIVE_INFINITY;
+  const sorted = candidates.toSorted((a, b) => a.cost - b.cost || quality(b) - quality(a));
+  const front: T[] = [];
+  for (const point of sorted) {
+    const last = front.at(-1);
+    if (last === undefined || quality(point) > quality(last)) front.push(point);
+  }
+  return front;
+}

@@ -1,0 +1,30 @@
+import type { Report, Variant } from '../../report-document.ts';
+import { focusVariant } from '../figures.ts';
+import { html, type Markup } from '../html.ts';
+
+/** `index` is the variant's place in the report: ids are made of it, as names may be anything. */
+export type RenderVariant = (variant: Variant, index: number) => Markup;
+
+/** The variant that the page is about in full, the others folded away below it. */
+export function byVariant(report: Report, render: RenderVariant): Markup {
+  const focus = focusVariant(report);
+  const folded = report.variants.map((variant, index) => {
+    if (variant === focus) return undefined;
+    return html`<details><summary>The same for <b>${variant.name}</b></summary>
+${render(variant, index)}</details>
+`;
+  });
+  return html`${focus && render(focus, report.variants.indexOf(focus))}${folded}`;
+}
+
+/** The first rows of a long list in the open, the rest folded. */
+export function foldAfter<T>(
+  items: readonly T[],
+  openCount: number,
+  render: (items: readonly T[], from: number) => Markup,
+): Markup {
+  const rest = items.slice(openCount);
+  const more = html`<details><summary>${rest.length} more</summary>
+${render(rest, openCount)}</details>`;
+  return html`${render(items.slice(0, openCount), 0)}${rest.length > 0 && more}`;
+}

@@ -1,0 +1,189 @@
+import type { Report, Variant } from '../../report-document.ts';
+import {
+  type BudgetKey,
+  bestLatency,
+  budgetChecks,
+  chosenVariant,
+  closeness,
+  floatVariant,
+  loss,
+} from '../figures.ts';
+import {
+  bytes,
+  decibels,
+  duration,
+  multiple,
+  NOTHING,
+  operations,
+  percent,
+  points,
+  significant,
+  yesNo,
+} from '../format.ts';
+import { html, type Markup } from '../html.ts';
+
+interface Cell {
+  readonly value: string;
+  readonly aside?: string | undefined;
+}
+
+interface Row {
+  readonly label: string;
+  readonly explanation: string;
+  readonly cell: (variant: Variant) => Cell;
+  /** The limit of the budget that this row is held to, for this variant. */
+  readonly budget?: (variant: Variant) => BudgetKey | undefined;
+}
+
+/** Figures down, variants across: a figure's explanation stands once, beside its name. */
+export function variantsTable(report: Report): Markup {
+  const chosen = chosenVariant(report);
+  const column = (variant: Variant): string => (variant === chosen ? 'chosen' : '');
+  const checks = new Map(report.variants.map((v) => [v, budgetChecks(report, v)]));
+  const isOver = (row: Row, variant: Variant): boolean => {
+    const key = row.budget?.(variant);
+    return checks.get(variant)!.some((check) => check.key === key && !check.met);
+  };
+  const heads = report.variants.map(
+    (variant) => html`<th scope="col" class="${column(variant)}">${variant.name}\
+${variant === chosen && html`<span class="badge">chosen</span>`}</th>
+`,
+  );
+  const body = rows(report).map((row) => {
+    const cells = report.variants.map((variant) => {
+      const { value, aside } = row.cell(variant);
+      return html`<td class="${column(variant)}">${value}\
+${aside !== undefined && html`<span class="muted">${aside}</span>`}\
+${isOver(row, variant) && html`<span class="badge over">outside the budget</span>`}</td>
+`;
+    });
+    return html`<tr><th scope="row">${row.label}<span class="muted">${row.explanation}</span></th>
+${cells}</tr>
+`;
+  });
+  return html`<section id="variants"><h2>All variants</h2>
+<div class="scroll cells" role="region" aria-label="All variants" tabindex="0">
+<table class="variants"><thead><tr><th scope="col">Figure</th>
+${heads}</tr></thead>
+<tbody>
+${body}</tbody></table></div></section>
+`;
+}
+
+function rows(report: Report): Row[] {
+  return [...costRows(report), ...closenessRows(report), ...traitRows()];
+}
+
+function costRows(report: Report): Row[] {
+  const float = floatVariant(report);
+  const ratio = (variant: Variant, value: number, reference?: number): string | undefined =>
+    variant === float || reference === undefined
+      ? undefined
+      : `${multiple(value, reference)} float`;
+  const latencyRow = (path: 'stock' | 'xnn', explanation: string): Row => ({
+    label: `Latency, ${path}`,
+    explanation,
+    cell: (variant) => {
+      const measured = variant.latency[path];
+      if (measured === undefined) return { value: NOTHING };
+      const aside = ratio(variant, measured.p50Us, float?.latency[path]?.p50Us);
+      return { value: duration(measured.p50Us), aside };
+    },
+    budget: (variant) =>
+      (bestLatency(variant)?.path ?? 'stock') === path ? 'latencyUs' : undefined,
+  });
+  return [
+    {
+      label: 'File size',
+      explanation: 'What it takes on the device’s disk or flash.',
+      cell: (v) => ({ value: bytes(v.sizeBytes), aside: ratio(v, v.sizeBytes, float?.sizeBytes) }),
+      budget: () => 'sizeBytes',
+    },
+    {
+      label: 'Compressed',
+      explanation: 'Brotli at quality 11: what an update sends.',
+      cell: (v) => ({
+        value: bytes(v.compressedBytes),
+        aside: ratio(v, v.compressedBytes, float?.compressedBytes),
+      }),
+      budget: () => 'compressedBytes',
+    },
+    latencyRow('stock', 'Median (p50) of one inference with the runtime’s own kernels.'),
+    latencyRow('xnn', 'The same through XNNPACK.'),
+    {
+      label: 'MACs',
+      explanation: 'Multiply-accumulates of one inference.',
+      cell: (v) => ({ value: operations(v.macs) }),
+    },
+    {
+      label: 'Peak activation memory',
+      explanation: 'Largest sum of activations alive at once: the least working memory.',
+      cell: (v) => ({ value: bytes(v.peakActivationBytes) }),
+      budget: () => 'memoryBytes',
+    },
+  ];
+}
+
+function closenessRows(report: Report): Row[] {
+  return [
+    {
+      label: 'SQNR',
+      explanation: `Signal to quantization noise: how far the float model’s values stand above the
+error. 20 dB is an error of a tenth; every 6 dB more halve it.`,
+      cell: (v) => ({ value: decibels(closeness(v).sqnrDb), aside: `on ${closeness(v).on}` }),
+      budget: () => 'sqnrDb',
+    },
+    {
+      label: 'Largest error',
+      explanation: 'Of any single value, in the units of the same outputs.',
+      cell: (v) => ({ value: significant(closeness(v).maxAbsError) }),
+    },
+    {
+      label: 'Top-1',
+      explanation: 'Share of inputs whose largest output is the float model’s.',
+      cell: (v) => ({ value: percent(closeness(v).top1) }),
+    },
+    {
+      label: 'Top-1 by class',
+      explanation: `The same, averaged over classes, so that a frequent class does not outvote the
+rest. Below it, what always answering the most frequent class would score: a variant near that has
+kept nothing of the model.`,
+      cell: (v) => ({
+        value: percent(closeness(v).top1ByClass),
+        aside: `constant answer: ${percent(closeness(v).constantPredictor)}`,
+      }),
+    },
+    {
+      label: 'Accuracy',
+      explanation: 'Share of inputs whose largest output is the label.',
+      cell: (v) => ({ value: v.accuracy === undefined ? NOTHING : percent(v.accuracy) }),
+    },
+    {
+      label: 'Loss',
+      explanation: 'Of accuracy where labels are given, else of top-1 by class.',
+      cell: (v) => ({ value: points(loss(report, v).share), aside: `of ${loss(report, v).of}` }),
+      budget: () => 'drop',
+    },
+  ];
+}
+
+function traitRows(): Row[] {
+  return [
+    {
+      label: 'Zero weights',
+      explanation: 'Share of weights that are zero; they compress well.',
+      cell: (v) => ({ value: percent(v.sparsity) }),
+    },
+    {
+      label: 'Fully int8',
+      explanation: 'No operator computes in float: what integer-only hardware needs.',
+      cell: (v) => ({ value: yesNo(v.fullyInt8), aside: `${v.inputType} → ${v.outputType}` }),
+    },
+    {
+      label: 'On the Pareto front',
+      explanation: `No other variant is at least as good in size, latency and error, and better in
+one.`,
+      cell: (v) => ({ value: yesNo(v.pareto) }),
+    },
+  ];
+}

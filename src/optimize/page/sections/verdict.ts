@@ -1,0 +1,123 @@
+import type { Report, Variant } from '../../report-document.ts';
+import {
+  beatsConstant,
+  bestLatency,
+  budgetChecks,
+  budgetLimits,
+  chosenVariant,
+  closeness,
+  floatVariant,
+  loss,
+} from '../figures.ts';
+import {
+  bytes,
+  date,
+  decibels,
+  duration,
+  errorShare,
+  multiple,
+  NOTHING,
+  percent,
+  points,
+} from '../format.ts';
+import { html, type Markup, type Piece } from '../html.ts';
+
+/** What to ship, why, and the figures that decide it. */
+export function verdict(report: Report): Markup {
+  const chosen = chosenVariant(report);
+  const limits = budgetLimits(report);
+  return html`<header id="verdict">
+<div class="muted">Optimizer report · ${report.source.file} · ${date(report.createdAt)}</div>
+<h1>${chosen ? `Ship ${chosen.name}` : 'No variant fits the budget'}</h1>
+<p>${report.choice.reason}</p>
+<p class="muted">${limits.length > 0 ? `Budget: ${limits.join(', ')}.` : 'No budget was set.'}</p>
+${chosen ? headline(report, chosen) : misses(report)}
+${cautions(report, chosen)}
+</header>
+`;
+}
+
+function figure(label: string, value: string, aside: Piece): Markup {
+  return html`<div><dt>${label}</dt><dd class="value">${value}</dd>\
+<dd class="aside">${aside}</dd></div>
+`;
+}
+
+function headline(report: Report, chosen: Variant): Markup {
+  const float = floatVariant(report);
+  const toFloat = (value: number, reference: number | undefined): string => {
+    if (chosen === float) return 'the float model itself';
+    return reference === undefined ? '' : `${multiple(value, reference)} float`;
+  };
+  const latency = bestLatency(chosen);
+  const near = closeness(chosen);
+  return html`<dl class="figures">
+${figure('File size', bytes(chosen.sizeBytes), toFloat(chosen.sizeBytes, float?.sizeBytes))}\
+${figure(
+  'Compressed, to send',
+  bytes(chosen.compressedBytes),
+  toFloat(chosen.compressedBytes, float?.compressedBytes),
+)}\
+${
+  latency
+    ? figure(`Latency, ${latency.path}`, duration(latency.p50Us), [
+        toFloat(latency.p50Us, float && bestLatency(float)?.p50Us),
+        ` · p99 ${duration(latency.p99Us)}`,
+      ])
+    : figure('Latency', NOTHING, 'no path ran it')
+}\
+${figure(
+  `SQNR on ${near.on}`,
+  decibels(near.sqnrDb),
+  near.sqnrDb === null ? 'no error at all' : `error is ${errorShare(near.sqnrDb)} of the signal`,
+)}\
+${figure(
+  'Top-1 by class',
+  percent(near.top1ByClass),
+  `constant answer: ${percent(near.constantPredictor)}`,
+)}\
+${lossFigure(report, chosen)}</dl>
+`;
+}
+
+function lossFigure(report: Report, chosen: Variant): Markup {
+  const lost = loss(report, chosen);
+  const label = lost.of === 'accuracy' ? 'Accuracy' : 'Loss';
+  if (lost.of === 'accuracy') {
+    const change = lost.share < 0 ? `${points(-lost.share)} above` : `${points(lost.share)} below`;
+    const aside = `${change} float’s ${percent(report.floatAccuracy!)}`;
+    return figure(label, percent(chosen.accuracy!), lost.share === 0 ? 'the same as float' : aside);
+  }
+  return figure(label, points(lost.share), 'of top-1 by class; accuracy is not known');
+}
+
+/** By how much each variant misses: what an engineer needs to change the budget or the model. */
+function misses(report: Report): Markup {
+  const rows = report.variants.map((variant) => {
+    const missed = budgetChecks(report, variant).filter((check) => !check.met);
+    const said = missed.map(({ label, value, limit }) => `${label} ${value}, ${limit} allowed`);
+    return html`<li><b>${variant.name}</b>: ${said.join('; ') || 'within every limit'}</li>
+`;
+  });
+  return html`<p>What each variant misses:</p>
+<ul>${rows}</ul>
+`;
+}
+
+/** Whatever makes the figures above look better than they are. */
+function cautions(report: Report, chosen: Variant | undefined): Markup[] {
+  const { evaluation } = report;
+  const said: string[] = [];
+  if (!evaluation.separate) {
+    said.push(`The figures come from the calibration inputs again, which flatters every variant. \
+Evaluate on inputs that the calibration has not seen.`);
+  }
+  if (chosen && !beatsConstant(closeness(chosen))) {
+    said.push(`Top-1 by class is no better than that of a constant answer, so here it says \
+nothing. Judge by SQNR.`);
+  }
+  return said.map(
+    (text) => html`<p class="warning">${text}</p>
+`,
+  );
+}

@@ -1,0 +1,287 @@
+import type {
+  Agreement,
+  LayerError,
+  Report,
+  Variant,
+  WeightSummary,
+} from '../../src/optimize/report-document.ts';
+
+/** Reports like those of a real run, made of a small generator so that every run sees the same. */
+
+/** Mulberry32 (T. Ettinger, public domain). */
+function generator(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
+  };
+}
+
+export function digestOf(digit: string): string {
+  return digit.repeat(64);
+}
+
+export function agreement(sqnrDb: number | null, changes: Partial<Agreement> = {}): Agreement {
+  const top1 = sqnrDb === null ? 1 : Math.max(0.25, 1 - 10 ** (-sqnrDb / 15));
+  return {
+    sqnrDb,
+    maxAbsError: sqnrDb === null ? 0 : 10 ** (-sqnrDb / 20) * 4,
+    top1,
+    top1ByClass: sqnrDb === null ? 1 : Math.max(0.25, top1 - 0.004),
+    constantPredictor: 0.25,
+    ...changes,
+  };
+}
+
+const KINDS = ['CONV_2D', 'DEPTHWISE_CONV_2D', 'CONV_2D', 'ADD', 'AVERAGE_POOL_2D'] as const;
+
+function kindOf(operator: number, layerCount: number): string {
+  return operator === layerCount - 1 ? 'FULLY_CONNECTED' : KINDS[operator % KINDS.length]!;
+}
+
+function tensorOf(operator: number, kind: string): string {
+  return `motor/features/block_${Math.floor(operator / 5)}/${kind.toLowerCase()}_${operator}/BiasAdd`;
+}
+
+/** Layers whose errors add up; every ninth or so is much worse by itself. */
+export function sampleLayers(layerCount: number, baseDb: number, seed = 1): LayerError[] {
+  const random = generator(seed);
+  let noise = 0;
+  return Array.from({ length: layerCount }, (_, operator) => {
+    const kind = kindOf(operator, layerCount);
+    const exact = kind === 'AVERAGE_POOL_2D' && operator < 5;
+    const dip = random() < 0.11 ? 14 : 0;
+    const ownSqnrDb = exact ? null : baseDb + random() * 9 - dip;
+    noise = noise * 0.97 + (ownSqnrDb === null ? 0 : 10 ** (-ownSqnrDb / 10));
+    const side = Math.max(1, 64 >> Math.floor(operator / 8));
+    return {
+      operator,
+      name: kind,
+      tensor: tensorOf(operator, kind),
+      shape: [1, side, side, 16],
+      accumulatedSqnrDb: noise === 0 ? null : -10 * Math.log10(noise),
+      ownSqnrDb,
+    };
+  });
+}
+
+export function sampleWeights(layerCount: number, isInt8: boolean, seed = 2): WeightSummary[] {
+  const random = generator(seed);
+  const BINS = 48;
+  return Array.from({ length: layerCount }, (_, operator) => operator)
+    .filter((operator) => /CONV|FULLY/.test(kindOf(operator, layerCount)))
+    .map((operator) => {
+      const kind = kindOf(operator, layerCount);
+      const reach = 0.2 + random();
+      const width = 4 + random() * 8;
+      const middle = BINS / 2 + random() * 6 - 3;
+      const counts = Array.from({ length: BINS }, (_, bin) =>
+        Math.round(4000 * Math.exp(-(((bin - middle) / width) ** 2)) * (0.7 + 0.6 * random())),
+      );
+      return {
+        tensor: `motor/features/block_${Math.floor(operator / 5)}/kernel_${operator}`,
+        operator: kind,
+        shape: [16, 3, 3, 16],
+        histogram: { low: -reach, high: reach * 0.9, counts },
+        sparsity: random() * 0.3,
+        ...(isInt8 && { saturated: random() * 0.01 }),
+      };
+    });
+}
+
+function mapping(layerCount: number, fullyInt8: boolean): Variant['edgeTpu'] {
+  const firstOther = fullyInt8 ? layerCount - 3 : 0;
+  return {
+    mapped: Math.max(firstOther, 0),
+    total: layerCount,
+    operators: Array.from({ length: layerCount }, (_, operator) => {
+      const maps = fullyInt8 ? operator !== firstOther : false;
+      const reason = fullyInt8 ? 'its weights are not constant' : 'input is FLOAT32';
+      return {
+        operator,
+        name: kindOf(operator, layerCount),
+        maps,
+        ...(!maps && { reason }),
+      };
+    }),
+  };
+}
+
+export interface VariantOptions {
+  readonly name: string;
+  readonly sizeBytes: number;
+  readonly latencyUs: number;
+  readonly sqnrDb: number | null;
+  readonly layerCount: number;
+}
+
+export function sampleVariant(options: VariantOptions, changes: Partial<Variant> = {}): Variant {
+  const { name, sizeBytes, latencyUs, sqnrDb, layerCount } = options;
+  const fullyInt8 = name === 'int8';
+  const accuracy = 0.974 - (sqnrDb === null ? 0 : 10 ** (-sqnrDb / 14));
+  return {
+    name,
+    file: `${name}.tflite`,
+    sha256: digestOf(name === 'float' ? 'a' : 'b'),
+    sizeBytes,
+    compressedBytes: Math.round(sizeBytes * 0.83),
+    latency: {
+      stock: { p50Us: latencyUs * 1.31, p99Us: latencyUs * 1.7 },
+      xnn: { p50Us: latencyUs, p99Us: latencyUs * 1.24 },
+    },
+    macs: 12_345_678,
+    peakActivationBytes: fullyInt8 ? 98_304 : 393_216,
+    sparsity: 0.0312,
+    fullyInt8,
+    inputType: fullyInt8 ? 'INT8' : 'FLOAT32',
+    outputType: fullyInt8 ? 'INT8' : 'FLOAT32',
+    logits: agreement(sqnrDb),
+    output: agreement(sqnrDb === null ? null : sqnrDb + 3),
+    accuracy,
+    worstInputs:
+      sqnrDb === null
+        ? []
+        : Array.from({ length: 10 }, (_, place) => ({
+            index: (place * 379) % 2000,
+            sqnrDb: sqnrDb - 18 + place * 1.3,
+            expected: place % 4,
+            got: place < 3 ? (place + 1) % 4 : place % 4,
+            label: place === 1 ? (place + 1) % 4 : place % 4,
+          })),
+    layers: sqnrDb === null ? [] : sampleLayers(layerCount, sqnrDb + 6, name.length),
+    weights: sampleWeights(layerCount, name === 'int8' || name === 'dynamic'),
+    keptFloat: [],
+    edgeTpu: mapping(layerCount, fullyInt8),
+    pareto: name !== 'dynamic',
+    ...changes,
+  };
+}
+
+/** All of a report but its variants and its choice. */
+export function reportAround(variants: Variant[], changes: Partial<Report> = {}): Report {
+  return {
+    type: 'dunlin-optimize-report',
+    formatVersion: 1,
+    createdAt: '2026-03-14T09:26:53.000Z',
+    machine: {
+      cpu: 'Cortex-A72',
+      cores: 4,
+      architecture: 'arm64',
+      node: '20.19.0',
+      dunlin: '0.1.0',
+    },
+    source: {
+      file: 'motor.tflite',
+      sha256: digestOf('c'),
+      sizeBytes: 318_972,
+      inputShape: [1, 64, 64, 1],
+      outputShape: [1, 4],
+      operatorCount: variants[0]?.edgeTpu.total ?? 0,
+      parameterCount: 78_340,
+      macs: 12_345_678,
+    },
+    calibration: {
+      source: 'calibration.npz',
+      sha256: digestOf('d'),
+      count: 512,
+      ranges: 'percentile 99.99',
+    },
+    evaluation: {
+      source: 'evaluation.npz',
+      sha256: digestOf('e'),
+      count: 2000,
+      separate: true,
+      labelled: true,
+    },
+    options: { perChannel: true, percentile: 99.99, biasCorrection: 'mean' },
+    floatAccuracy: 0.974,
+    variants,
+    choice: { reason: 'No budget was given.', budget: {} },
+    warnings: [],
+    ...changes,
+  };
+}
+
+/** Four variants with everything that a report can have. */
+export function richReport(layerCount = 31): Report {
+  const make = (
+    name: string,
+    sizeBytes: number,
+    latencyUs: number,
+    sqnrDb: number | null,
+    changes: Partial<Variant> = {},
+  ): Variant => sampleVariant({ name, sizeBytes, latencyUs, sqnrDb, layerCount }, changes);
+  const int8 = make('int8', 93_412, 431.7, 29.41, {
+    keptFloat: [
+      { operator: layerCount - 3, name: 'CONV_2D', reason: 'own SQNR of 9.1 dB, below 12 dB' },
+    ],
+  });
+  return reportAround(
+    [
+      make('float', 318_972, 1204.2, null),
+      make('float16', 163_204, 1210.9, 61.2),
+      make('dynamic', 98_560, 902.4, 24.8),
+      int8,
+    ],
+    {
+      choice: {
+        variant: 'int8',
+        reason: 'int8 is the fastest of the variants that lose no more than 1 point of accuracy.',
+        budget: { sizeBytes: 131_072, latencyUs: 1000, drop: 0.01, sqnrDb: 25 },
+      },
+      warnings: [
+        {
+          kind: 'range-not-reached',
+          message: '3% of the evaluation inputs go beyond the calibrated range of the input.',
+          variant: 'int8',
+          tensor: 'serving_default_input:0',
+        },
+        ...Array.from({ length: 7 }, (_, channel) => ({
+          kind: 'dead-channels',
+          message: `Channel ${channel} is zero for every calibration input.`,
+          tensor: tensorOf(7, 'CONV_2D'),
+        })),
+        { kind: 'odd-kind', message: 'A kind that the page has no heading for.' },
+      ],
+    },
+  );
+}
+
+/** One variant of one layer, with every optional part absent and no choice. */
+export function minimalReport(): Report {
+  const variant: Variant = {
+    ...sampleVariant({
+      name: 'int8',
+      sizeBytes: 912,
+      latencyUs: 3.2,
+      sqnrDb: 31.5,
+      layerCount: 1,
+    }),
+    latency: {},
+    output: agreement(31.5, { top1: 1, top1ByClass: 1, constantPredictor: 1 }),
+    worstInputs: [],
+    layers: [{ operator: 0, name: 'ADD', tensor: 'sum', shape: [], accumulatedSqnrDb: 31.5 }],
+    weights: [],
+    edgeTpu: { mapped: 0, total: 0, operators: [] },
+  };
+  delete variant.logits;
+  delete variant.accuracy;
+  const report = reportAround([variant], {
+    evaluation: {
+      source: 'calibration.npz',
+      sha256: digestOf('d'),
+      count: 1,
+      separate: false,
+      labelled: false,
+    },
+    options: {},
+    choice: {
+      reason: 'The smallest variant has 912 bytes.',
+      budget: { sizeBytes: 512, latencyUs: 10 },
+    },
+  });
+  delete report.floatAccuracy;
+  return report;
+}
