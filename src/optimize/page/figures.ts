@@ -1,5 +1,5 @@
 import type { Agreement, LayerError, Report, Variant } from '../report-document.ts';
-import { bytes, decibels, duration, NOTHING, points } from './format.ts';
+import { bytes, decibels, duration, points } from './format.ts';
 
 /** What the page derives from a report: which variant it is about, its best path, its loss, what its budget says. */
 
@@ -127,7 +127,7 @@ export function budgetChecks(report: Report, variant: Variant): BudgetCheck[] {
     if (limit === undefined) return [];
     const figure = rule.figure(report, variant);
     const met = figure !== undefined && (rule.atLeast ? figure >= limit : figure <= limit);
-    const value = figure === undefined ? NOTHING : rule.write(figure);
+    const value = figure === undefined ? 'not measured' : rule.write(figure);
     return [{ key: rule.key, label: rule.label, value, limit: limitText(rule, limit), met }];
   });
 }

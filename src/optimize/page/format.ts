@@ -2,7 +2,7 @@
 
 const KIB = 1024;
 const MIB = KIB * KIB;
-const NOTHING = '–';
+export const NOTHING = '–';
 
 /** A unit that fits a set of values: divide by `divisor`, write `name`. */
 export interface Unit {
@@ -64,6 +64,15 @@ export function timeUnit(largestUs: number): Unit {
 export function duration(valueUs: number): string {
   const unit = timeUnit(valueUs);
   return `${threeFigures(valueUs / unit.divisor)} ${unit.name}`;
+}
+
+/** Writes an axis's numbers with the same digits after the point: 0.8, 1.0, 1.2. */
+export function tickWriter(ticks: readonly number[]): (tick: number) => string {
+  const largest = ticks.reduce((most, tick) => Math.max(most, Math.abs(tick)), 0);
+  if (largest < 1e-3 || largest >= 1e7) return significant;
+  const digits = ticks.map((tick) => String(tick).split('.')[1]?.length ?? 0);
+  const most = Math.max(...digits);
+  return (tick) => (tick === 0 ? '0' : fixed(tick, most));
 }
 
 /** Multiply-accumulates, of which small models have thousands and large ones billions. */
@@ -128,5 +137,3 @@ export function shorten(text: string, maxCharacters: number): string {
   const head = maxCharacters - 1 - tail;
   return `${characters.slice(0, head).join('')}…${characters.slice(-tail).join('')}`;
 }
-
-export { NOTHING };

@@ -105,6 +105,7 @@ export function logScale(options: ScaleOptions): Scale {
   const to = clamp(options.high, from, MAX_VALUE);
   const steps = decadeSteps(from, to <= from * (1 + MIN_RELATIVE_SPAN) ? from * 2 : to);
   const [low, high] = [steps[0]!, steps.at(-1)!];
+  const extentOfLogs = Math.log(high) - Math.log(low);
   const decades = steps.filter((step) => Number.isInteger(round(Math.log10(step))));
   const stride = Math.ceil(decades.length / tickCount);
   const ticks =
@@ -112,8 +113,8 @@ export function logScale(options: ScaleOptions): Scale {
       ? steps
       : decades.filter((_, index) => index % stride === 0);
   const position = (value: number): number => {
-    const share = Math.log(clamp(value, low, high) / low) / Math.log(high / low);
-    return range[0] + share * (range[1] - range[0]);
+    const share = (Math.log(clamp(value, low, high)) - Math.log(low)) / extentOfLogs;
+    return range[0] + clamp(share, 0, 1) * (range[1] - range[0]);
   };
   return { kind: 'log', low, high, ticks, position };
 }

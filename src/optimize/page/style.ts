@@ -47,7 +47,7 @@ const THEME = `
   details::details-content{content-visibility:visible;display:block}
   figure,tr,.figures>div,.warning{break-inside:avoid}
   h2,h3{break-after:avoid}
-  nav{display:none}
+  nav,.narrow{display:none!important}
   *{print-color-adjust:exact;-webkit-print-color-adjust:exact}
 }`;
 
@@ -57,7 +57,8 @@ html{-webkit-text-size-adjust:100%}
 body{margin:0;background:var(--ground);color:var(--text);
   font:16px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",sans-serif}
 body>*{max-width:1120px;margin-inline:auto;padding-inline:20px}
-h1,h2,h3,p,dd,td,th,li,summary,figcaption{overflow-wrap:anywhere}
+h1,h2,h3,p,dd,li,summary,figcaption,td.name,.variants th{overflow-wrap:anywhere}
+td,th{overflow-wrap:break-word}
 h1{font-size:1.75rem;line-height:1.2;margin:.2em 0 .4em;letter-spacing:-.01em}
 h2{font-size:1.25rem;line-height:1.3;margin:0 0 .5rem}
 h3{font-size:1rem;line-height:1.4;margin:0 0 .25rem}
@@ -66,10 +67,9 @@ section{padding-block:1.75rem 1rem}
 section+section{border-top:1px solid var(--rule)}
 header{padding-top:2rem}
 a{color:var(--first)}
-code,.mono{font:.86em/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;
+code{font:.86em/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;
   overflow-wrap:anywhere}
 .muted,figcaption p,.note{color:var(--muted);font-size:.875rem}
-.over{color:var(--alert)}
 nav{display:flex;flex-wrap:wrap;gap:.25rem 1.25rem;font-size:.875rem;padding-block:.25rem 1rem}
 :focus-visible{outline:2px solid var(--first);outline-offset:2px}
 details{border-top:1px solid var(--rule);padding-block:.5rem}
@@ -89,13 +89,12 @@ const BLOCKS = `
 .figures .aside{font-size:.8125rem;color:var(--muted);line-height:1.4}
 .warning{border-left:3px solid var(--second);padding:.1rem 0 .1rem .9rem;margin:0 0 1rem}
 .warning ul{margin:.25rem 0}
-.warning.calm{border-color:var(--rule)}
 .facts{display:grid;grid-template-columns:minmax(8rem,14rem) 1fr;gap:.3rem 1.25rem;margin:0 0 1rem;
   font-size:.9375rem}
 .facts dt{color:var(--muted)}
 .facts dd{margin:0;min-width:0}
+.digest{display:block;color:var(--muted)}
 .scroll{overflow-x:auto}
-.cells{position:relative}
 table{border-collapse:collapse;font-size:.875rem;font-variant-numeric:tabular-nums;line-height:1.4}
 caption{text-align:left;color:var(--muted);font-size:.875rem;padding-bottom:.4rem}
 th,td{text-align:left;vertical-align:top;padding:.45rem .9rem .45rem 0;
@@ -110,20 +109,26 @@ td .muted{display:block;font-size:.8125rem}
 .variants td,.variants thead th{padding-inline:.75rem;min-width:7rem;max-width:14rem}
 .variants .chosen{background:var(--raised)}
 .badge{display:block;font-weight:400;font-size:.75rem;color:var(--first)}
+.over{color:var(--alert)}
+.variants th:first-child{padding-left:0}
+.narrow{display:none}
+.other{padding-block:.5rem 1rem}
+.charts>.wide{grid-column:1/-1}
 @media screen{
   .variants th:first-child{position:sticky;left:0;background:var(--ground);z-index:1}
 }
 .layers td,.layers th,.lists td,.lists th{padding-right:1.25rem}
-.layers td.name,.lists td.name{min-width:11rem}`;
+.layers td.name,.lists td.name{min-width:13rem}`;
 
 const CHARTS = `
 figure{margin:0}
+.chart{margin-bottom:.75rem}
 .charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,420px),1fr));
   gap:2rem 2.5rem;margin-bottom:1.5rem}
 .charts>*{min-width:0}
 .plot{position:relative}
 .plot.axes{padding:34px 22px 48px 72px}
-.plot.bare{padding:6px 22px 48px 2px}
+.plot.bare{padding:6px 22px 48px 5px}
 svg{display:block;overflow:visible;font-size:12px}
 svg text{fill:var(--text);paint-order:stroke;stroke:var(--ground);stroke-width:3px;
   stroke-linejoin:round}
@@ -138,7 +143,7 @@ svg .tick,svg .axis{fill:var(--muted);font-variant-numeric:tabular-nums}
 .ring{fill:none;stroke:var(--first);stroke-width:1.25}
 .name.chosen,svg .figure{font-variant-numeric:tabular-nums}
 .name{font-weight:500}.name.chosen{font-weight:700}
-svg .figure{fill:var(--muted)}
+svg .figure{fill:var(--muted);stroke-width:5px}
 .bar.first,.dot.first{fill:var(--first)}
 .bar.second,.dot.second{fill:var(--second)}
 .spread{stroke-width:2}
@@ -173,7 +178,10 @@ svg .worst-rank{fill:var(--alert);font-weight:700}
   .figures .value{font-size:1.2rem}
   .facts{grid-template-columns:1fr;gap:0}
   .facts dd{margin-bottom:.6rem}
-  .variants th[scope=row] .muted{display:none}
+  .variants th[scope=row] .wide{display:none}
+  .narrow{display:block}
+  .variants td,.variants thead th{min-width:5.9rem;padding-inline:.5rem}
+  .variants th:first-child{padding-left:0}
   .variants th[scope=row]{min-width:7.5rem;padding-right:.5rem}
   .plot.axes{padding-right:14px}
 }`;

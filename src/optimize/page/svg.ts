@@ -1,3 +1,4 @@
+import { count, tickWriter } from './format.ts';
 import { html, type Markup, type Piece } from './html.ts';
 import type { Scale } from './scale.ts';
 
@@ -57,7 +58,8 @@ ${marks}</svg>`;
 }
 
 /** Lines up and down at a scale's ticks, with their numbers below. */
-export function xAxis(scale: Scale, heightPx: number, write: (tick: number) => string): Markup[] {
+export function xAxis(scale: Scale, heightPx: number): Markup[] {
+  const write = scale.kind === 'log' ? count : tickWriter(scale.ticks);
   return scale.ticks.map((tick) => {
     const x = across(scale.position(tick));
     return html`<line class="grid" x1="${x}" x2="${x}" y1="0" y2="${heightPx}"/>\
@@ -76,7 +78,7 @@ export function yTick(yPx: number, text: string, style = 'grid'): Markup {
 
 /** What the axes show: the upright one above its numbers, the flat one below its right end. */
 export function axisTitles(upright: string, flat: string, heightPx: number): Markup {
-  return html`<text class="axis" x="0" dx="-56" y="-14">${upright}</text>\
+  return html`<text class="axis" x="0" dx="-72" y="-14">${upright}</text>\
 <text class="axis end" x="100%" y="${heightPx + 38}">${flat}</text>
 `;
 }

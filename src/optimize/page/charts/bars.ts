@@ -1,6 +1,6 @@
-import { count, shorten, type Unit } from '../format.ts';
+import { shorten, type Unit } from '../format.ts';
 import { html, type Markup } from '../html.ts';
-import { linearScale, type Scale } from '../scale.ts';
+import { linearScale } from '../scale.ts';
 import { ACROSS, across, axisTitles, chart, xAxis } from '../svg.ts';
 
 export interface Bar {
@@ -40,6 +40,8 @@ const BAR_PX = 8;
 /** A bar, its line of text, and what parts it from the next. */
 const ROW_PX = TEXT_PX + BAR_PX + 5;
 const GROUP_GAP_PX = 12;
+/** A line at the top for each limit's name. */
+const LIMIT_PX = 18;
 const TICK_COUNT = 4;
 const MAX_NAME_CHARACTERS = 36;
 /** A limit further off than this would press the bars into the left end; it is left to the caption. */
@@ -64,7 +66,7 @@ export function barChart(bars: Bars): Markup {
   const said = groups.map(
     (group) => `${group.name}: ${group.bars.map((bar) => `${bar.label} ${bar.text}`).join(', ')}`,
   );
-  const { marks, heightPx } = stack(groups, place);
+  const { marks, heightPx } = stack(groups, place, near.length * LIMIT_PX);
   return chart(
     {
       id,
@@ -75,9 +77,11 @@ export function barChart(bars: Bars): Markup {
       padding: 'bare',
     },
     [
-      xAxis(x, heightPx, count),
+      xAxis(x, heightPx),
       axisTitles('', `${axis}, ${unit.name}`, heightPx),
-      near.map((limit) => limitLine(limit, x, place(limit.value), unit, heightPx)),
+      near.map((limit, index) =>
+        limitLine(limit, x.position(limit.value / unit.divisor), index, heightPx),
+      ),
       marks,
     ],
   );
@@ -86,9 +90,10 @@ export function barChart(bars: Bars): Markup {
 function stack(
   groups: readonly BarGroup[],
   place: (value: number) => string,
+  topPx: number,
 ): { readonly marks: Markup[]; readonly heightPx: number } {
   const marks: Markup[] = [];
-  let y = 0;
+  let y = topPx;
   for (const group of groups) {
     const style = group.chosen ? 'name chosen' : 'name';
     const name = shorten(group.name, MAX_NAME_CHARACTERS);
@@ -117,10 +122,11 @@ ${spread}
 }
 
 /** The text leans to the side that has room. */
-function limitLine(limit: Limit, scale: Scale, x: string, unit: Unit, heightPx: number): Markup {
-  const right = scale.position(limit.value / unit.divisor) > 50;
+function limitLine(limit: Limit, percent: number, index: number, heightPx: number): Markup {
+  const x = across(percent);
+  const isRight = percent > 50;
   return html`<line class="limit" x1="${x}" x2="${x}" y1="0" y2="${heightPx}"/>\
-<text class="limit-name ${right ? 'end' : 'start'}" x="${x}" dx="${right ? -5 : 5}" \
-y="${heightPx - 3}">${limit.text}</text>
+<text class="limit-name ${isRight ? 'end' : 'start'}" x="${x}" dx="${isRight ? -5 : 5}" \
+y="${index * LIMIT_PX + 11}">${limit.text}</text>
 `;
 }

@@ -20,8 +20,8 @@ ${drawing({ id, title: `Weights of ${tensor}`, description, heightPx: HEIGHT_PX 
 ])}
 <div class="range"><span>${significant(low)}</span><span>${significant(high)}</span></div>
 <figcaption><b>${tensor}</b><span>${operator} · ${shape(summary.shape)}</span>
-<span>${percent(sparsity)} zero${saturated !== undefined && ` · ${percent(saturated)} saturated`}
-</span></figcaption></figure>
+<span>${percent(sparsity)} zero</span>\
+${saturated !== undefined && html`<span>${percent(saturated)} saturated</span>`}</figcaption></figure>
 `;
 }
 

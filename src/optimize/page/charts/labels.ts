@@ -30,10 +30,10 @@ const OVERHANG_PX = 12;
 
 /** In order of preference: beside, then above and below, then further off. */
 const PLACES: readonly PlacedLabel[] = [
-  { dxPx: 10, dyPx: 4, anchor: 'start' },
-  { dxPx: -10, dyPx: 4, anchor: 'end' },
-  { dxPx: 0, dyPx: -10, anchor: 'middle' },
-  { dxPx: 0, dyPx: 20, anchor: 'middle' },
+  { dxPx: 12, dyPx: 4, anchor: 'start' },
+  { dxPx: -12, dyPx: 4, anchor: 'end' },
+  { dxPx: 0, dyPx: -12, anchor: 'middle' },
+  { dxPx: 0, dyPx: 22, anchor: 'middle' },
   ...[-12, 20, -26, 34, -40, 48].flatMap((dyPx): PlacedLabel[] => [
     { dxPx: 4, dyPx, anchor: 'start' },
     { dxPx: -4, dyPx, anchor: 'end' },
@@ -71,13 +71,17 @@ function outside(box: Box, widthPx: number, heightPx: number): number {
   return (box.right - box.left) * (box.bottom - box.top) - overlap(box, plot);
 }
 
-/** One place for each point, in their order: the first that is free, else the one that covers least. */
+/**
+ * One place for each point, in their order: the first that is free, else the one that covers least.
+ * @param obstacles what labels should not cover besides the points
+ */
 export function placeLabels(
   points: readonly LabelPoint[],
   widthPx: number,
   heightPx: number,
+  obstacles: readonly Box[] = [],
 ): PlacedLabel[] {
-  const taken = points.map(around);
+  const taken = [...points.map(around), ...obstacles];
   return points.map((point) => {
     const cost = (place: PlacedLabel): number => {
       const box = labelBox(point, place);

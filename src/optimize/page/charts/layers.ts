@@ -30,6 +30,7 @@ export function layerChart(id: string, variant: string, layers: readonly LayerEr
   const values = ordered.flatMap(({ accumulatedSqnrDb, ownSqnrDb }) =>
     ownSqnrDb === undefined ? [accumulatedSqnrDb] : [accumulatedSqnrDb, ownSqnrDb],
   );
+  const hasOwn = ordered.some((layer) => layer.ownSqnrDb !== undefined);
   const axis = decibelAxis(values, HEIGHT_PX);
   const worst = worstLayers(ordered);
   const said = worst.map(
@@ -40,14 +41,14 @@ export function layerChart(id: string, variant: string, layers: readonly LayerEr
       id,
       title: `Error per layer of ${variant}`,
       description: `SQNR of ${count(layers.length)} layers. Worst: ${said.join('; ') || 'none'}.`,
-      caption: html`<span class="key first">line: accumulated, everything up to and with this
-layer</span> <span class="key second">points: own, this layer alone</span>`,
+      caption: html`<span class="key first">accumulated</span>\
+${hasOwn && html` <span class="key second">own</span>`}`,
       heightPx: HEIGHT_PX,
       minWidthPx: Math.min(ordered.length * MIN_PX_PER_LAYER, MAX_WIDTH_PX),
       padding: 'axes',
     },
     [
-      xAxis(x, HEIGHT_PX, count),
+      xAxis(x, HEIGHT_PX),
       axis.marks,
       axisTitles('SQNR, dB (higher is better)', 'operator, in order of execution', HEIGHT_PX),
       accumulatedLine(ordered, x, axis),

@@ -1,10 +1,10 @@
 import { type TradePoint, tradeFront } from '../figures.ts';
-import { count, decibels, shorten, type Unit } from '../format.ts';
+import { decibels, shorten, type Unit } from '../format.ts';
 import { html, type Markup } from '../html.ts';
 import { magnitudeScale } from '../scale.ts';
 import { ACROSS, across, axisTitles, chart, coordinate, NARROW_PLOT_PX, xAxis } from '../svg.ts';
 import { decibelAxis } from './decibel-axis.ts';
-import { placeLabels } from './labels.ts';
+import { type Box, placeLabels } from './labels.ts';
 
 export interface ScatterPoint extends TradePoint {
   readonly name: string;
@@ -48,6 +48,7 @@ export function scatterChart(scatter: Scatter): Markup {
     xPercent: x.position(point.cost / unit.divisor),
     yPx: axis.y(point.sqnrDb),
   }));
+  const front = tradeFront(placed);
   const flat = `${cost}, ${unit.name}${x.kind === 'log' ? ' (log scale)' : ''}`;
   const said = points.map(
     (point) => `${point.name}: ${write(point.cost)}, ${decibels(point.sqnrDb)}`,
@@ -63,25 +64,52 @@ both; filled points are on the front of size, latency and error together.`,
       padding: 'axes',
     },
     [
-      xAxis(x, HEIGHT_PX, count),
+      xAxis(x, HEIGHT_PX),
       axis.marks,
       axisTitles('SQNR, dB', flat, HEIGHT_PX),
-      frontLine(tradeFront(placed)),
+      steps(front).map(frontLine),
       placed.map((point) => mark(point, `${point.name}: ${write(point.cost)}`)),
-      labels(placed),
+      labels(placed, steps(front)),
     ],
   );
 }
 
+interface Step {
+  readonly fromPercent: number;
+  readonly toPercent: number;
+  readonly lowPx: number;
+  readonly highPx: number;
+}
+
 /** Steps, not slopes: between two variants there is nothing to be had but the cheaper one. */
-function frontLine(front: readonly Placed[]): Markup[] {
-  return front.slice(1).map((point, index) => {
-    const [from, to] = [across(front[index]!.xPercent), across(point.xPercent)];
-    const [low, high] = [coordinate(front[index]!.yPx), coordinate(point.yPx)];
-    return html`<line class="front" x1="${from}" y1="${low}" x2="${to}" y2="${low}"/>\
+function steps(front: readonly Placed[]): Step[] {
+  return front.slice(1).map((point, index) => ({
+    fromPercent: front[index]!.xPercent,
+    toPercent: point.xPercent,
+    lowPx: front[index]!.yPx,
+    highPx: point.yPx,
+  }));
+}
+
+function frontLine({ fromPercent, toPercent, lowPx, highPx }: Step): Markup {
+  const [from, to] = [across(fromPercent), across(toPercent)];
+  const [low, high] = [coordinate(lowPx), coordinate(highPx)];
+  return html`<line class="front" x1="${from}" y1="${low}" x2="${to}" y2="${low}"/>\
 <line class="front" x1="${to}" y1="${low}" x2="${to}" y2="${high}"/>
 `;
-  });
+}
+
+function narrow(percent: number): number {
+  return (percent / 100) * NARROW_PLOT_PX;
+}
+
+/** The step's two lines as labels must keep off them. */
+function stepBoxes({ fromPercent, toPercent, lowPx, highPx }: Step): Box[] {
+  const [left, right] = [narrow(fromPercent), narrow(toPercent)];
+  return [
+    { left, right, top: lowPx - 1, bottom: lowPx + 1 },
+    { left: right - 1, right: right + 1, top: highPx, bottom: lowPx },
+  ];
 }
 
 function mark(point: Placed, text: string): Markup {
@@ -93,16 +121,17 @@ function mark(point: Placed, text: string): Markup {
 `;
 }
 
-function labels(placed: readonly Placed[]): Markup[] {
+function labels(placed: readonly Placed[], front: readonly Step[]): Markup[] {
   const texts = placed.map((point) => shorten(point.name, MAX_LABEL_CHARACTERS));
   const places = placeLabels(
     placed.map(({ xPercent, yPx }, index) => ({
-      xPx: (xPercent / 100) * NARROW_PLOT_PX,
+      xPx: narrow(xPercent),
       yPx,
       text: texts[index]!,
     })),
     NARROW_PLOT_PX,
     HEIGHT_PX,
+    front.flatMap(stepBoxes),
   );
   return placed.map((point, index) => {
     const { dxPx, dyPx, anchor } = places[index]!;

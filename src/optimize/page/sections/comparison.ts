@@ -7,6 +7,7 @@ import { html, type Markup } from '../html.ts';
 
 /** The variants against one another: cost and closeness together, then each cost by itself. */
 export function comparison(report: Report): Markup {
+  if (report.variants.length === 0) return html`<div id="comparison"></div>`;
   return html`<section id="comparison"><h2>Size, latency and error</h2>
 <div class="charts">
 ${scatters(report)}${sizeBars(report)}${latencyBars(report)}</div></section>
@@ -20,7 +21,7 @@ function largest(values: readonly number[]): number {
 function scatters(report: Report): Markup {
   const { variants } = report;
   if (variants.length < 2) {
-    return html`<p class="muted">One variant: there is nothing to weigh it against.</p>`;
+    return html`<p class="muted wide">One variant: there is nothing to weigh it against.</p>`;
   }
   const chosen = chosenVariant(report);
   const point = (variant: Variant, cost: number): ScatterPoint => ({
@@ -112,7 +113,7 @@ function latencyBars(report: Report): Markup {
   );
   const timed = groups.filter((group) => group.bars.length > 0);
   if (timed.length === 0) {
-    return html`<p class="muted">Latency was not measured.</p>`;
+    return html`<p class="muted wide">Latency was not measured.</p>`;
   }
   return barChart({
     id: 'latencies',

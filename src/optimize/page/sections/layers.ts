@@ -29,15 +29,16 @@ ${layerTable(all)}</details>
 `;
 }
 
-const HEAD = html`<th scope="col" class="number">Operator</th><th scope="col">Kind</th>\
-<th scope="col">Tensor</th><th scope="col">Shape</th><th scope="col" class="number">Own</th>\
-<th scope="col" class="number">Accumulated</th>`;
+/** Figures before names: on a telephone, the names are what scrolls out of sight. */
+const HEAD = html`<th scope="col" class="number">Operator</th>\
+<th scope="col" class="number">Own</th><th scope="col" class="number">Accumulated</th>\
+<th scope="col">Kind</th><th scope="col">Tensor</th><th scope="col">Shape</th>`;
 
 function cells(layer: LayerError): Markup {
   const own = layer.ownSqnrDb === undefined ? NOTHING : decibels(layer.ownSqnrDb);
-  return html`<td class="number">${count(layer.operator)}</td><td>${layer.name}</td>\
-<td class="name">${layer.tensor}</td><td>${shape(layer.shape)}</td><td class="number">${own}</td>\
-<td class="number">${decibels(layer.accumulatedSqnrDb)}</td>`;
+  return html`<td class="number">${count(layer.operator)}</td><td class="number">${own}</td>\
+<td class="number">${decibels(layer.accumulatedSqnrDb)}</td><td>${layer.name}</td>\
+<td class="name">${layer.tensor}</td><td>${shape(layer.shape)}</td>`;
 }
 
 function worstTable(worst: readonly LayerError[]): Markup {

@@ -9,20 +9,23 @@ export function provenance(report: Report): Markup {
   const separate = evaluation.separate ? 'apart from the calibration inputs' : 'used twice';
   return html`<section id="provenance"><h2>Provenance</h2>
 ${facts([
-  ['Model', [source.file, ` (${bytes(source.sizeBytes)})`]],
-  ['', digest(source.sha256)],
+  ['Model', [`${source.file} (${bytes(source.sizeBytes)})`, digest(source.sha256)]],
   ['Input → output', `${shape(source.inputShape)} → ${shape(source.outputShape)}`],
   ['Operators', count(source.operatorCount)],
   ['Parameters', count(source.parameterCount)],
   ['MACs', operations(source.macs)],
-  ['Calibration', `${calibration.source}: ${plural(calibration.count, 'input')}`],
-  ['', digest(calibration.sha256)],
+  [
+    'Calibration',
+    [`${calibration.source}: ${plural(calibration.count, 'input')}`, digest(calibration.sha256)],
+  ],
   ['Ranges', calibration.ranges],
   [
     'Evaluation',
-    `${evaluation.source}: ${plural(evaluation.count, 'input')}, ${labels}, ${separate}`,
+    [
+      `${evaluation.source}: ${plural(evaluation.count, 'input')}, ${labels}, ${separate}`,
+      digest(evaluation.sha256),
+    ],
   ],
-  ['', digest(evaluation.sha256)],
   ['Machine', `${machine.cpu}, ${plural(machine.cores, 'core')}, ${machine.architecture}`],
   ['Software', `Dunlin ${machine.dunlin}, Node ${machine.node}`],
   ['Made', date(report.createdAt)],
@@ -31,8 +34,7 @@ ${facts([
 <details><summary>Files of the variants</summary>
 ${facts(
   report.variants.flatMap(({ name, file, sizeBytes, sha256 }): Fact[] => [
-    [name, `${file} (${count(sizeBytes)} bytes)`],
-    ['', digest(sha256)],
+    [name, [`${file} (${count(sizeBytes)} bytes)`, digest(sha256)]],
   ]),
 )}</details>
 <p class="note">Latency belongs to this machine: compare variants with it, and measure on the device
@@ -43,13 +45,13 @@ before promising a figure.</p></section>
 type Fact = readonly [string, Piece];
 
 function digest(sha256: string): Markup {
-  return html`<code>SHA-256 ${sha256}</code>`;
+  return html`<code class="digest">SHA-256 ${sha256}</code>`;
 }
 
 function facts(list: readonly Fact[]): Markup {
   return html`<dl class="facts">
 ${list.map(
-  ([name, value]) => html`${name !== '' && html`<dt>${name}</dt>`}<dd>${value}</dd>
+  ([name, value]) => html`<dt>${name}</dt><dd>${value}</dd>
 `,
 )}</dl>
 `;

@@ -37,6 +37,15 @@ interface Row {
 
 /** Figures down, variants across: a figure's explanation stands once, beside its name. */
 export function variantsTable(report: Report): Markup {
+  const content = report.variants.length > 0 ? table(report) : NO_VARIANTS;
+  return html`<section id="variants"><h2>All variants</h2>
+${content}</section>
+`;
+}
+
+const NO_VARIANTS = html`<p class="muted">The report has no variants.</p>`;
+
+function table(report: Report): Markup {
   const chosen = chosenVariant(report);
   const column = (variant: Variant): string => (variant === chosen ? 'chosen' : '');
   const checks = new Map(report.variants.map((v) => [v, budgetChecks(report, v)]));
@@ -49,7 +58,8 @@ export function variantsTable(report: Report): Markup {
 ${variant === chosen && html`<span class="badge">chosen</span>`}</th>
 `,
   );
-  const body = rows(report).map((row) => {
+  const figures = rows(report);
+  const body = figures.map((row) => {
     const cells = report.variants.map((variant) => {
       const { value, aside } = row.cell(variant);
       return html`<td class="${column(variant)}">${value}\
@@ -57,16 +67,21 @@ ${aside !== undefined && html`<span class="muted">${aside}</span>`}\
 ${isOver(row, variant) && html`<span class="badge over">outside the budget</span>`}</td>
 `;
     });
-    return html`<tr><th scope="row">${row.label}<span class="muted">${row.explanation}</span></th>
+    return html`<tr><th scope="row">${row.label}<span class="muted wide">${row.explanation}</span></th>
 ${cells}</tr>
 `;
   });
-  return html`<section id="variants"><h2>All variants</h2>
-<div class="scroll cells" role="region" aria-label="All variants" tabindex="0">
+  const meanings = figures.map(
+    ({ label, explanation }) => html`<dt>${label}</dt><dd>${explanation}</dd>
+`,
+  );
+  return html`<div class="scroll" role="region" aria-label="All variants" tabindex="0">
 <table class="variants"><thead><tr><th scope="col">Figure</th>
 ${heads}</tr></thead>
 <tbody>
-${body}</tbody></table></div></section>
+${body}</tbody></table></div>
+<details class="narrow"><summary>What the figures mean</summary>
+<dl class="facts">${meanings}</dl></details>
 `;
 }
 

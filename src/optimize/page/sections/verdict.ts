@@ -26,12 +26,13 @@ import { html, type Markup, type Piece } from '../html.ts';
 export function verdict(report: Report): Markup {
   const chosen = chosenVariant(report);
   const limits = budgetLimits(report);
+  const unchosen = limits.length > 0 ? 'No variant fits the budget' : 'No variant was chosen';
   return html`<header id="verdict">
 <div class="muted">Optimizer report · ${report.source.file} · ${date(report.createdAt)}</div>
-<h1>${chosen ? `Ship ${chosen.name}` : 'No variant fits the budget'}</h1>
+<h1>${chosen ? `Ship ${chosen.name}` : unchosen}</h1>
 <p>${report.choice.reason}</p>
 <p class="muted">${limits.length > 0 ? `Budget: ${limits.join(', ')}.` : 'No budget was set.'}</p>
-${chosen ? headline(report, chosen) : misses(report)}
+${chosen ? headline(report, chosen) : limits.length > 0 && misses(report)}
 ${cautions(report, chosen)}
 </header>
 `;
@@ -95,11 +96,11 @@ function lossFigure(report: Report, chosen: Variant): Markup {
 function misses(report: Report): Markup {
   const rows = report.variants.map((variant) => {
     const missed = budgetChecks(report, variant).filter((check) => !check.met);
-    const said = missed.map(({ label, value, limit }) => `${label} ${value}, ${limit} allowed`);
-    return html`<li><b>${variant.name}</b>: ${said.join('; ') || 'within every limit'}</li>
+    const said = missed.map(({ label, value, limit }) => `${label} ${value} (${limit})`);
+    return html`<li><b>${variant.name}</b>: ${said.join(', ') || 'within every limit'}</li>
 `;
   });
-  return html`<p>What each variant misses:</p>
+  return html`<p>Where each variant is outside the budget:</p>
 <ul>${rows}</ul>
 `;
 }

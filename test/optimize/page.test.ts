@@ -1,0 +1,215 @@
+import test from 'ava';
+import { checkSchema } from '../../src/core/index.ts';
+import { escapeText, html } from '../../src/optimize/page/html.ts';
+import { renderReportPage } from '../../src/optimize/page/index.ts';
+import { DARK, LIGHT, type Palette } from '../../src/optimize/page/style.ts';
+import { Report } from '../../src/optimize/report-document.ts';
+import { tags, unescapeText } from './page-reader.ts';
+import { minimalReport, reportAround, richReport, sampleVariant } from './sample-report.ts';
+
+const rich = richReport();
+const SAMPLES: Readonly<Record<string, Report>> = {
+  rich,
+  deep: richReport(120),
+  minimal: minimalReport(),
+  'without variants': reportAround([]),
+  'float alone': reportAround([rich.variants[0]!], {
+    choice: { variant: 'float', reason: 'There is nothing else.', budget: {} },
+  }),
+};
+
+/** What a reader sees as text, whatever markup stands between. */
+function textOf(page: string): string {
+  return unescapeText(page.replace(/<style>.*?<\/style>/s, '').replace(/<[^>]*>/g, ' ')).replace(
+    /\s+/g,
+    ' ',
+  );
+}
+
+/** The first tag that is closed out of order or not at all. */
+function misnested(page: string): string | undefined {
+  const open: string[] = [];
+  for (const { name, closing, selfClosing } of tags(page)) {
+    if (closing && open.pop() !== name) return name;
+    if (!closing && !selfClosing && name !== 'meta') open.push(name);
+  }
+  return open.at(-1);
+}
+
+for (const [name, report] of Object.entries(SAMPLES)) {
+  test(`${name}: the sample keeps to the schema, and its page is whole`, (t) => {
+    const checked = checkSchema(Report, report);
+    t.deepEqual('problems' in checked ? checked.problems : [], []);
+    const page = renderReportPage(report);
+    t.is(misnested(page), undefined);
+    t.notRegex(page, /undefined|NaN|Infinity|\[object|\bnull\b/);
+  });
+
+  test(`${name}: nothing is loaded and nothing runs`, (t) => {
+    const page = renderReportPage(report);
+    t.notRegex(page, /https?:|<script|<link|<img|<iframe|@import|url\(|javascript:|\son\w+=/i);
+    t.true(unescapeText(page).includes("default-src 'none'"));
+  });
+
+  test(`${name}: ids are unique, and every drawing has a name and a description`, (t) => {
+    const all = tags(renderReportPage(report));
+    const ids = all.flatMap((tag) => tag.attributes['id'] ?? []);
+    t.is(new Set(ids).size, ids.length);
+    const targets = all.flatMap((tag) => [
+      ...(tag.attributes['aria-labelledby']?.split(' ') ?? []),
+      ...(tag.attributes['href']?.startsWith('#') ? [tag.attributes['href'].slice(1)] : []),
+    ]);
+    t.deepEqual(
+      targets.filter((target) => !ids.includes(target)),
+      [],
+    );
+    const drawings = all.filter((tag) => tag.name === 'svg' && tag.attributes['role'] === 'img');
+    t.true(drawings.every((svg) => svg.attributes['aria-labelledby']!.includes('-desc')));
+    const heads = all.filter((tag) => tag.name === 'th' && !tag.closing);
+    t.true(heads.every((head) => head.attributes['scope'] !== undefined));
+  });
+}
+
+const HOSTILE = `<script>alert(1)</script><img src=x onerror="y">' " & \u202egnp.exe\u0000`;
+
+/** Every text of a report with something nasty behind it; digests and fixed words stay. */
+function poison(value: unknown): unknown {
+  if (typeof value === 'string') {
+    return /^[0-9a-f]{64}$/.test(value) || value === 'dunlin-optimize-report'
+      ? value
+      : value + HOSTILE;
+  }
+  if (Array.isArray(value)) return value.map(poison);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, poison(each)]));
+}
+
+test('no text of the report becomes markup', (t) => {
+  const options = { [`key${HOSTILE}`]: HOSTILE };
+  const hostile = { ...(poison(rich) as Report), options };
+  t.true('value' in checkSchema(Report, hostile));
+  const page = renderReportPage(hostile);
+  const inventory = (text: string): string[] => {
+    const names = tags(text).flatMap(({ name, attributes }) => [
+      name,
+      ...Object.keys(attributes).map((key) => `${name} ${key}`),
+    ]);
+    return [...new Set(names)].sort();
+  };
+  t.notRegex(page, /<script|<img|\u202e/);
+  t.false(page.includes('\u0000'));
+  t.deepEqual(inventory(page), inventory(renderReportPage({ ...rich, options: { key: '' } })));
+  t.true(page.includes('Ship int8&lt;script&gt;alert(1)&lt;/script&gt;'));
+  t.true(page.includes('\\u{202e}gnp.exe\\u{0}'));
+});
+
+test('escaping covers quotes, lone surrogates and line ends', (t) => {
+  t.is(escapeText(`<a b='c'>&"`), '&lt;a b=&#39;c&#39;&gt;&amp;&quot;');
+  t.is(escapeText('a\u200bb\ud800c\nd'), 'a\\u{200b}b\\u{d800}c d');
+  t.is(escapeText('größe/卷积/😀'), 'größe/卷积/😀');
+  t.is(
+    html`<b>${['<', html`<i>${'>'}</i>`, undefined, false, 0]}</b>`.text,
+    '<b>&lt;<i>&gt;</i>0</b>',
+  );
+});
+
+test('every variant, warning, layer, tensor, input and reason is there', (t) => {
+  const report = richReport(120);
+  const text = textOf(renderReportPage(report));
+  const missing = (wanted: readonly string[]): string[] =>
+    wanted.filter((each) => !text.includes(each));
+  t.deepEqual(missing(report.warnings.map((warning) => warning.message)), []);
+  for (const variant of report.variants) {
+    t.deepEqual(missing([variant.name, variant.file, variant.sha256]), []);
+    t.deepEqual(missing(variant.layers.map((layer) => layer.tensor)), []);
+    t.deepEqual(missing(variant.weights.map((weights) => weights.tensor)), []);
+    t.deepEqual(missing(variant.keptFloat.map((kept) => kept.reason)), []);
+    t.deepEqual(missing(variant.edgeTpu.operators.flatMap((each) => each.reason ?? [])), []);
+    const indices = variant.worstInputs.map((input) => input.index.toLocaleString('en-US'));
+    t.deepEqual(missing(indices), []);
+  }
+  const { source, calibration, evaluation, machine, choice } = report;
+  t.deepEqual(missing([source.sha256, calibration.sha256, evaluation.sha256]), []);
+  t.deepEqual(missing([machine.cpu, choice.reason, 'biasCorrection', '2,000 inputs']), []);
+});
+
+test('the verdict comes first, with its budget and its figures', (t) => {
+  const page = renderReportPage(rich);
+  const head = textOf(page.slice(0, page.indexOf('</header>')));
+  for (const words of [
+    'Ship int8',
+    'Budget: file size at most 128 KiB, latency at most 1.00 ms, loss at most 1.00 points',
+    '91.2 KiB 0.29× float',
+    'Latency, xnn 432 µs 0.36× float · p99 535 µs',
+    'SQNR on logits 29.4 dB error is 3.4% of the signal',
+    'constant answer: 25.0%',
+    'points below float’s 97.4%',
+  ]) {
+    t.true(head.includes(words), words);
+  }
+});
+
+test('figures outside the budget are said to be', (t) => {
+  const text = textOf(renderReportPage(rich));
+  t.is(text.split('outside the budget').length - 1, 6);
+});
+
+test('where nothing fits, the page says by what', (t) => {
+  const text = textOf(renderReportPage(minimalReport()));
+  t.true(text.includes('No variant fits the budget'));
+  t.true(text.includes('int8 : file size 912 B (at most 512 B), latency not measured'));
+  t.true(text.includes('flatters every variant'));
+  t.true(text.includes('Latency was not measured.'));
+  t.true(text.includes('One variant: there is nothing to weigh it against.'));
+  t.true(text.includes('There are no weights of int8 to show.'));
+  t.true(text.includes('SQNR Signal to quantization noise'));
+  t.true(text.includes('31.5 dB on output'));
+});
+
+test('a report without variants or a budget says so', (t) => {
+  const text = textOf(renderReportPage(reportAround([])));
+  t.true(text.includes('No variant was chosen'));
+  t.true(text.includes('No budget was set.'));
+  t.true(text.includes('The report has no variants.'));
+});
+
+test('without labels the loss is one of agreement, and a constant answer is called out', (t) => {
+  const base = sampleVariant({
+    name: 'int8',
+    sizeBytes: 4096,
+    latencyUs: 12,
+    sqnrDb: 20,
+    layerCount: 3,
+  });
+  const { accuracy: _, logits, ...variant } = base;
+  const report = reportAround(
+    [{ ...variant, logits: { ...logits!, top1ByClass: 0.25, constantPredictor: 0.25 } }],
+    { choice: { variant: 'int8', reason: 'It is the only one.', budget: {} } },
+  );
+  const text = textOf(renderReportPage(report));
+  t.true(text.includes('Loss 75.00 points of top-1 by class; accuracy is not known'));
+  t.true(text.includes('no better than that of a constant answer'));
+});
+
+/** Relative luminance and contrast as WCAG 2.2 defines them. */
+function contrast(a: string, b: string): number {
+  const luminance = (colour: string): number => {
+    const [red, green, blue] = [1, 3, 5].map((at) => {
+      const share = Number.parseInt(colour.slice(at, at + 2), 16) / 255;
+      return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+    });
+    return 0.2126 * red! + 0.7152 * green! + 0.0722 * blue!;
+  };
+  const [light, dark] = [luminance(a), luminance(b)].sort((one, other) => other - one);
+  return (light! + 0.05) / (dark! + 0.05);
+}
+
+test('colours have contrast enough, light and dark', (t) => {
+  for (const palette of [LIGHT, DARK] satisfies Palette[]) {
+    for (const ground of [palette.ground, palette.raised]) {
+      for (const use of ['text', 'muted', 'first', 'second', 'alert'] as const) {
+        t.true(contrast(palette[use], ground) >= 4.5, `${use} ${palette[use]} on ${ground}`);
+      }
+    }
+  }
+});
