@@ -1,5 +1,5 @@
 import type { Report } from '../report-document.ts';
-import { html, trusted } from './html.ts';
+import { html, type Markup, trusted } from './html.ts';
 import { comparison } from './sections/comparison.ts';
 import { edgeTpu } from './sections/edge-tpu.ts';
 import { keptFloat } from './sections/kept-float.ts';
@@ -12,21 +12,40 @@ import { weights } from './sections/weights.ts';
 import { worstInputs } from './sections/worst-inputs.ts';
 import { STYLE_SHEET } from './style.ts';
 
+interface Section {
+  readonly id: string;
+  readonly label: string;
+  readonly render: (report: Report) => Markup;
+  /** Has something to say of a report without variants, too. */
+  readonly always?: true;
+}
+
+const SECTIONS: readonly Section[] = [
+  { id: 'warnings', label: 'Warnings', render: warnings, always: true },
+  { id: 'variants', label: 'All variants', render: variantsTable },
+  { id: 'comparison', label: 'Size, latency, error', render: comparison },
+  { id: 'layers', label: 'Layers', render: layers },
+  { id: 'weights', label: 'Weights', render: weights },
+  { id: 'inputs', label: 'Worst inputs', render: worstInputs },
+  { id: 'edge-tpu', label: 'Edge TPU', render: edgeTpu },
+  { id: 'kept-float', label: 'Kept in float', render: keptFloat },
+  { id: 'provenance', label: 'Provenance', render: provenance, always: true },
+];
+
 /** Nothing may be loaded or run, should a hostile name get past the escaping after all. */
 const POLICY = "default-src 'none'; style-src 'unsafe-inline'";
-
-const NAVIGATION = html`<nav aria-label="Sections">
-<a href="#warnings">Warnings</a><a href="#variants">All variants</a>
-<a href="#comparison">Size, latency, error</a><a href="#layers">Layers</a>
-<a href="#weights">Weights</a><a href="#inputs">Worst inputs</a><a href="#edge-tpu">Edge TPU</a>
-<a href="#kept-float">Kept in float</a><a href="#provenance">Provenance</a></nav>
-`;
 
 /**
  * `report.html`: one file by itself for whoever decides which variant to ship. It loads nothing, runs nothing, and
  * takes every text of the report for hostile.
  */
 export function renderReportPage(report: Report): string {
+  const hasVariants = report.variants.length > 0;
+  const sections = SECTIONS.filter((section) => hasVariants || section.always);
+  const links = sections.map(
+    ({ id, label }) => html`<a href="#${id}">${label}</a>
+`,
+  );
   return html`<!doctype html>
 <html lang="en"><head><meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="${POLICY}">
@@ -34,9 +53,11 @@ export function renderReportPage(report: Report): string {
 <title>Optimizer report: ${report.source.file}</title>
 <style>${trusted(STYLE_SHEET)}</style></head>
 <body>
-${verdict(report)}${NAVIGATION}<main>
-${warnings(report)}${variantsTable(report)}${comparison(report)}${layers(report)}${weights(report)}\
-${worstInputs(report)}${edgeTpu(report)}${keptFloat(report)}${provenance(report)}</main>
+${verdict(report)}<nav aria-label="Sections">
+${links}</nav>
+<main>
+${!hasVariants && html`<p>The report has no variants.</p>`}
+${sections.map((section) => section.render(report))}</main>
 </body></html>
 `.text;
 }

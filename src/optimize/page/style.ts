@@ -54,11 +54,11 @@ const THEME = `
 const TEXT = `
 *{box-sizing:border-box}
 html{-webkit-text-size-adjust:100%}
-body{margin:0;background:var(--ground);color:var(--text);
+body{margin:0;overflow-wrap:anywhere;background:var(--ground);color:var(--text);
   font:16px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",sans-serif}
 body>*{max-width:1120px;margin-inline:auto;padding-inline:20px}
-h1,h2,h3,p,dd,li,summary,figcaption,td.name,.variants th{overflow-wrap:anywhere}
 td,th{overflow-wrap:break-word}
+td.name,.variants th{overflow-wrap:anywhere}
 h1{font-size:1.75rem;line-height:1.2;margin:.2em 0 .4em;letter-spacing:-.01em}
 h2{font-size:1.25rem;line-height:1.3;margin:0 0 .5rem}
 h3{font-size:1rem;line-height:1.4;margin:0 0 .25rem}
@@ -67,8 +67,7 @@ section{padding-block:1.75rem 1rem}
 section+section{border-top:1px solid var(--rule)}
 header{padding-top:2rem}
 a{color:var(--first)}
-code{font:.86em/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;
-  overflow-wrap:anywhere}
+code{font:.86em/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}
 .muted,figcaption p,.note{color:var(--muted);font-size:.875rem}
 nav{display:flex;flex-wrap:wrap;gap:.25rem 1.25rem;font-size:.875rem;padding-block:.25rem 1rem}
 :focus-visible{outline:2px solid var(--first);outline-offset:2px}
@@ -95,7 +94,7 @@ const BLOCKS = `
 .facts dd{margin:0;min-width:0}
 .digest{display:block;color:var(--muted)}
 .scroll{overflow-x:auto}
-table{border-collapse:collapse;font-size:.875rem;font-variant-numeric:tabular-nums;line-height:1.4}
+table{border-collapse:collapse;margin-bottom:.75rem;font-size:.875rem;font-variant-numeric:tabular-nums;line-height:1.4}
 caption{text-align:left;color:var(--muted);font-size:.875rem;padding-bottom:.4rem}
 th,td{text-align:left;vertical-align:top;padding:.45rem .9rem .45rem 0;
   border-bottom:1px solid var(--rule)}
@@ -118,7 +117,8 @@ td .muted{display:block;font-size:.8125rem}
   .variants th:first-child{position:sticky;left:0;background:var(--ground);z-index:1}
 }
 .layers td,.layers th,.lists td,.lists th{padding-right:1.25rem}
-.layers td.name,.lists td.name{min-width:13rem}`;
+.layers td.name,.lists td.name{min-width:18rem}
+td.answer{white-space:nowrap}`;
 
 const CHARTS = `
 figure{margin:0}
@@ -138,6 +138,7 @@ svg .tick,svg .axis{fill:var(--muted);font-variant-numeric:tabular-nums}
 .identical{stroke-dasharray:3 3}
 .stretch *{vector-effect:non-scaling-stroke}
 .front{stroke:var(--first);stroke-width:1.5}
+.leader{stroke:var(--muted)}
 .point{fill:var(--first);stroke:var(--first);stroke-width:1.75}
 .point.hollow{fill:var(--ground)}
 .ring{fill:none;stroke:var(--first);stroke-width:1.25}

@@ -125,7 +125,7 @@ ${spread}
 function limitLine(limit: Limit, percent: number, index: number, heightPx: number): Markup {
   const x = across(percent);
   const isRight = percent > 50;
-  return html`<line class="limit" x1="${x}" x2="${x}" y1="0" y2="${heightPx}"/>\
+  return html`<line class="limit" x1="${x}" x2="${x}" y1="${index * LIMIT_PX}" y2="${heightPx}"/>\
 <text class="limit-name ${isRight ? 'end' : 'start'}" x="${x}" dx="${isRight ? -5 : 5}" \
 y="${index * LIMIT_PX + 11}">${limit.text}</text>
 `;

@@ -1,10 +1,11 @@
 import type { WeightSummary } from '../../report-document.ts';
-import { count, percent, shape, significant } from '../format.ts';
+import { count, percent, shape, shorten, significant } from '../format.ts';
 import { html, type Markup } from '../html.ts';
 import { extent } from '../scale.ts';
 import { across, coordinate, drawing } from '../svg.ts';
 
 const HEIGHT_PX = 56;
+const MAX_NAME_CHARACTERS = 48;
 
 /** One tensor's weights: a small chart with its range below, then what the counts do not show. */
 export function histogramFigure(id: string, summary: WeightSummary): Markup {
@@ -19,7 +20,7 @@ ${drawing({ id, title: `Weights of ${tensor}`, description, heightPx: HEIGHT_PX 
   most > 0 && bins(counts, most),
 ])}
 <div class="range"><span>${significant(low)}</span><span>${significant(high)}</span></div>
-<figcaption><b>${tensor}</b><span>${operator} · ${shape(summary.shape)}</span>
+<figcaption><b title="${tensor}">${shorten(tensor, MAX_NAME_CHARACTERS)}</b><span>${operator} · ${shape(summary.shape)}</span>
 <span>${percent(sparsity)} zero</span>\
 ${saturated !== undefined && html`<span>${percent(saturated)} saturated</span>`}</figcaption></figure>
 `;

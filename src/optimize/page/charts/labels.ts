@@ -27,6 +27,8 @@ const DESCENT_PX = 3;
 const POINT_RADIUS_PX = 6;
 /** Labels may reach a little over the plot's edge, into its padding. */
 const OVERHANG_PX = 12;
+/** A line through a name can be read; a name through a name cannot. */
+const OBSTACLE_WEIGHT = 0.25;
 
 /** In order of preference: beside, then above and below, then further off. */
 const PLACES: readonly PlacedLabel[] = [
@@ -34,7 +36,7 @@ const PLACES: readonly PlacedLabel[] = [
   { dxPx: -12, dyPx: 4, anchor: 'end' },
   { dxPx: 0, dyPx: -12, anchor: 'middle' },
   { dxPx: 0, dyPx: 22, anchor: 'middle' },
-  ...[-12, 20, -26, 34, -40, 48].flatMap((dyPx): PlacedLabel[] => [
+  ...[-12, 20, -26, 34, -40, 48, -54, 62].flatMap((dyPx): PlacedLabel[] => [
     { dxPx: 4, dyPx, anchor: 'start' },
     { dxPx: -4, dyPx, anchor: 'end' },
   ]),
@@ -81,12 +83,14 @@ export function placeLabels(
   heightPx: number,
   obstacles: readonly Box[] = [],
 ): PlacedLabel[] {
-  const taken = [...points.map(around), ...obstacles];
+  const taken = points.map(around);
   return points.map((point) => {
     const cost = (place: PlacedLabel): number => {
       const box = labelBox(point, place);
-      const covered = taken.reduce((sum, other) => sum + overlap(box, other), 0);
-      return covered + outside(box, widthPx, heightPx);
+      const covered = (others: readonly Box[]): number =>
+        others.reduce((sum, other) => sum + overlap(box, other), 0);
+      const crossed = covered(obstacles) * OBSTACLE_WEIGHT;
+      return covered(taken) + crossed + outside(box, widthPx, heightPx);
     };
     const free = PLACES.find((place) => cost(place) < 1e-6);
     const place = free ?? PLACES.toSorted((a, b) => cost(a) - cost(b))[0]!;

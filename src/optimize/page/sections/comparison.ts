@@ -7,7 +7,6 @@ import { html, type Markup } from '../html.ts';
 
 /** The variants against one another: cost and closeness together, then each cost by itself. */
 export function comparison(report: Report): Markup {
-  if (report.variants.length === 0) return html`<div id="comparison"></div>`;
   return html`<section id="comparison"><h2>Size, latency and error</h2>
 <div class="charts">
 ${scatters(report)}${sizeBars(report)}${latencyBars(report)}</div></section>

@@ -21,7 +21,7 @@ function mappingOf({ name, edgeTpu: mapping }: Variant, index: number): Markup {
     states[at] === 'cannot' ? [{ ...operator, reason: operator.reason ?? NOTHING }] : [],
   );
   const afterCount = states.filter((state) => state === 'after').length;
-  return html`<h3>${name}: ${count(mapped)} of ${plural(total, 'operator')}</h3>
+  return html`<h3>${name}: ${count(mapped)} of ${plural(total, 'operator')} on the Edge TPU</h3>
 ${operators.length > 0 && operatorStrip(`edge-tpu-${index}`, mapping)}
 ${left.length > 0 && foldAfter(left, OPEN_COUNT, (items) => operatorTable('Does not map', items))}
 ${

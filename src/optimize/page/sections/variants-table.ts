@@ -35,32 +35,27 @@ interface Row {
   readonly budget?: (variant: Variant) => BudgetKey | undefined;
 }
 
-/** Figures down, variants across: a figure's explanation stands once, beside its name. */
+/**
+ * Figures down, variants across: a figure's explanation stands once, beside its name. The chosen variant comes first,
+ * where it is seen on a telephone too.
+ */
 export function variantsTable(report: Report): Markup {
-  const content = report.variants.length > 0 ? table(report) : NO_VARIANTS;
-  return html`<section id="variants"><h2>All variants</h2>
-${content}</section>
-`;
-}
-
-const NO_VARIANTS = html`<p class="muted">The report has no variants.</p>`;
-
-function table(report: Report): Markup {
   const chosen = chosenVariant(report);
+  const columns = report.variants.toSorted((a, b) => Number(b === chosen) - Number(a === chosen));
   const column = (variant: Variant): string => (variant === chosen ? 'chosen' : '');
   const checks = new Map(report.variants.map((v) => [v, budgetChecks(report, v)]));
   const isOver = (row: Row, variant: Variant): boolean => {
     const key = row.budget?.(variant);
     return checks.get(variant)!.some((check) => check.key === key && !check.met);
   };
-  const heads = report.variants.map(
+  const heads = columns.map(
     (variant) => html`<th scope="col" class="${column(variant)}">${variant.name}\
 ${variant === chosen && html`<span class="badge">chosen</span>`}</th>
 `,
   );
   const figures = rows(report);
   const body = figures.map((row) => {
-    const cells = report.variants.map((variant) => {
+    const cells = columns.map((variant) => {
       const { value, aside } = row.cell(variant);
       return html`<td class="${column(variant)}">${value}\
 ${aside !== undefined && html`<span class="muted">${aside}</span>`}\
@@ -75,13 +70,14 @@ ${cells}</tr>
     ({ label, explanation }) => html`<dt>${label}</dt><dd>${explanation}</dd>
 `,
   );
-  return html`<div class="scroll" role="region" aria-label="All variants" tabindex="0">
+  return html`<section id="variants"><h2>All variants</h2>
+<div class="scroll" role="region" aria-label="All variants" tabindex="0">
 <table class="variants"><thead><tr><th scope="col">Figure</th>
 ${heads}</tr></thead>
 <tbody>
 ${body}</tbody></table></div>
 <details class="narrow"><summary>What the figures mean</summary>
-<dl class="facts">${meanings}</dl></details>
+<dl class="facts">${meanings}</dl></details></section>
 `;
 }
 

@@ -39,7 +39,7 @@ function table(name: string, inputs: readonly WorstInput[]): Markup {
 <td class="number">${decibels(input.sqnrDb)}</td><td class="number">${count(input.expected)}</td>\
 <td class="number">${count(input.got)}</td>\
 <td class="number">${input.label === undefined ? NOTHING : count(input.label)}</td>\
-<td>${outcome(input)}</td></tr>
+<td class="answer">${outcome(input)}</td></tr>
 `,
   );
   return html`<div class="scroll" role="region" aria-label="Worst inputs" tabindex="0">
