@@ -36,10 +36,12 @@ const PLACES: readonly PlacedLabel[] = [
   { dxPx: -12, dyPx: 4, anchor: 'end' },
   { dxPx: 0, dyPx: -12, anchor: 'middle' },
   { dxPx: 0, dyPx: 22, anchor: 'middle' },
-  ...[-12, 20, -26, 34, -40, 48, -54, 62].flatMap((dyPx): PlacedLabel[] => [
-    { dxPx: 4, dyPx, anchor: 'start' },
-    { dxPx: -4, dyPx, anchor: 'end' },
-  ]),
+  ...[4, 28].flatMap((dxPx) =>
+    [-12, 20, -26, 34, -40, 48, -54, 62].flatMap((dyPx): PlacedLabel[] => [
+      { dxPx, dyPx, anchor: 'start' },
+      { dxPx: -dxPx, dyPx, anchor: 'end' },
+    ]),
+  ),
 ];
 
 export function labelBox(point: LabelPoint, place: PlacedLabel): Box {

@@ -22,12 +22,12 @@ export interface Scatter {
   readonly points: readonly ScatterPoint[];
 }
 
-const HEIGHT_PX = 260;
+const HEIGHT_PX = 280;
 const TICK_COUNT = 4;
 const LABEL_HEIGHT_PX = 12;
 const MAX_LABEL_CHARACTERS = 16;
 /** Labels further off than this get a line to their point. */
-const LEADER_FROM_PX = 22;
+const LEADER_FROM_PX = 24;
 
 interface Placed extends ScatterPoint {
   readonly xPercent: number;
@@ -139,7 +139,7 @@ function labels(placed: readonly Placed[], front: readonly Step[]): Markup[] {
   return placed.map((point, index) => {
     const { dxPx, dyPx, anchor } = places[index]!;
     const style = point.chosen ? 'name chosen' : 'name';
-    const isFar = Math.abs(dyPx) > LEADER_FROM_PX;
+    const isFar = Math.hypot(dxPx, dyPx) > LEADER_FROM_PX;
     const leader = html`<svg x="${across(point.xPercent)}" y="${coordinate(point.yPx)}">\
 <line class="leader" x1="0" y1="0" x2="${dxPx}" y2="${dyPx < 0 ? dyPx : dyPx - LABEL_HEIGHT_PX}"/></svg>`;
     return html`${isFar && leader}<text class="${style} ${anchor}" x="${across(point.xPercent)}" dx="${dxPx}" \
