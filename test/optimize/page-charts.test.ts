@@ -165,7 +165,7 @@ test('the worst layers are ringed', (t) => {
   t.is(worst[0], least);
 });
 
-test('without own errors the accumulated ones rank layers; identical layers are not ranked', (t) => {
+test('without own errors the accumulated ones rank layers; identical ones have no rank', (t) => {
   const layers = sampleLayers(9, 30).map(({ ownSqnrDb: _, ...layer }) => layer);
   const lowest = Math.min(...layers.map((layer) => layer.accumulatedSqnrDb ?? 999));
   t.is(worstLayers(layers)[0]!.accumulatedSqnrDb, lowest);

@@ -42,7 +42,8 @@ function kindOf(operator: number, layerCount: number): string {
 }
 
 function tensorOf(operator: number, kind: string): string {
-  return `motor/features/block_${Math.floor(operator / 5)}/${kind.toLowerCase()}_${operator}/BiasAdd`;
+  const block = Math.floor(operator / 5);
+  return `motor/features/block_${block}/${kind.toLowerCase()}_${operator}/BiasAdd`;
 }
 
 /** Layers whose errors add up; every ninth or so is much worse by itself. */

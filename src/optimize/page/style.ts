@@ -94,7 +94,8 @@ const BLOCKS = `
 .facts dd{margin:0;min-width:0}
 .digest{display:block;color:var(--muted)}
 .scroll{overflow-x:auto}
-table{border-collapse:collapse;margin-bottom:.75rem;font-size:.875rem;font-variant-numeric:tabular-nums;line-height:1.4}
+table{border-collapse:collapse;margin-bottom:.75rem;font-size:.875rem;font-variant-numeric:tabular-nums;
+  line-height:1.4}
 caption{text-align:left;color:var(--muted);font-size:.875rem;padding-bottom:.4rem}
 th,td{text-align:left;vertical-align:top;padding:.45rem .9rem .45rem 0;
   border-bottom:1px solid var(--rule)}

@@ -20,9 +20,11 @@ ${drawing({ id, title: `Weights of ${tensor}`, description, heightPx: HEIGHT_PX 
   most > 0 && bins(counts, most),
 ])}
 <div class="range"><span>${significant(low)}</span><span>${significant(high)}</span></div>
-<figcaption><b title="${tensor}">${shorten(tensor, MAX_NAME_CHARACTERS)}</b><span>${operator} · ${shape(summary.shape)}</span>
+<figcaption><b title="${tensor}">${shorten(tensor, MAX_NAME_CHARACTERS)}</b>\
+<span>${operator} · ${shape(summary.shape)}</span>
 <span>${percent(sparsity)} zero</span>\
-${saturated !== undefined && html`<span>${percent(saturated)} saturated</span>`}</figcaption></figure>
+${saturated !== undefined && html`<span>${percent(saturated)} saturated</span>`}
+</figcaption></figure>
 `;
 }
 

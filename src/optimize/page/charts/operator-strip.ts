@@ -28,7 +28,8 @@ width="${across(widthPercent)}" height="${coordinate(HEIGHT_PX)}">\
   });
   const title = 'Operators in order of execution';
   const description = `${count(mapping.mapped)} of ${count(mapping.total)} on the Edge TPU.`;
-  return html`<figure class="strip">${drawing({ id, title, description, heightPx: HEIGHT_PX }, cells)}
+  const strip = drawing({ id, title, description, heightPx: HEIGHT_PX }, cells);
+  return html`<figure class="strip">${strip}
 <figcaption><span class="key mapped">Edge TPU</span> <span class="key after">could, but comes after
 one that cannot: CPU</span> <span class="key cannot">cannot: CPU</span></figcaption></figure>
 `;

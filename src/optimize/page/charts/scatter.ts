@@ -140,9 +140,11 @@ function labels(placed: readonly Placed[], front: readonly Step[]): Markup[] {
     const { dxPx, dyPx, anchor } = places[index]!;
     const style = point.chosen ? 'name chosen' : 'name';
     const isFar = Math.hypot(dxPx, dyPx) > LEADER_FROM_PX;
+    const nearEdgePx = dyPx < 0 ? dyPx : dyPx - LABEL_HEIGHT_PX;
     const leader = html`<svg x="${across(point.xPercent)}" y="${coordinate(point.yPx)}">\
-<line class="leader" x1="0" y1="0" x2="${dxPx}" y2="${dyPx < 0 ? dyPx : dyPx - LABEL_HEIGHT_PX}"/></svg>`;
-    return html`${isFar && leader}<text class="${style} ${anchor}" x="${across(point.xPercent)}" dx="${dxPx}" \
+<line class="leader" x1="0" y1="0" x2="${dxPx}" y2="${nearEdgePx}"/></svg>`;
+    return html`${isFar && leader}<text class="${style} ${anchor}" \
+x="${across(point.xPercent)}" dx="${dxPx}" \
 y="${coordinate(point.yPx)}" dy="${dyPx}">${texts[index]}</text>
 `;
   });

@@ -8,8 +8,8 @@ const OPEN_COUNT = 10;
 
 export function edgeTpu(report: Report): Markup {
   return html`<section id="edge-tpu"><h2>Edge TPU</h2>
-<p>The Edge TPU runs the operators before the first that it cannot run; everything from there on stays
-on the CPU. This is worked out from the model’s file, not measured.</p>
+<p>The Edge TPU runs the operators before the first that it cannot run; everything from there on
+stays on the CPU. This is worked out from the model’s file, not measured.</p>
 ${byVariant(report, mappingOf)}</section>
 `;
 }

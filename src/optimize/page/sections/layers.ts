@@ -8,9 +8,9 @@ import { byVariant } from './by-variant.ts';
 /** Where the error comes from. */
 export function layers(report: Report): Markup {
   return html`<section id="layers"><h2>Error per layer</h2>
-<p>Each layer’s output against the same layer of the float model. <b>Accumulated</b> counts all error
-up to the layer; <b>own</b> feeds the layer with the float model’s activations, so it names the layer
-that is at fault. A layer with a low own SQNR is the first to look at.</p>
+<p>Each layer’s output against the same layer of the float model. <b>Accumulated</b> counts all
+error up to the layer; <b>own</b> feeds the layer with the float model’s activations, so it names
+the layer that is at fault. A layer with a low own SQNR is the first to look at.</p>
 ${byVariant(report, layersOf)}</section>
 `;
 }

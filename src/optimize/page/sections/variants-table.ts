@@ -62,7 +62,8 @@ ${aside !== undefined && html`<span class="muted">${aside}</span>`}\
 ${isOver(row, variant) && html`<span class="badge over">outside the budget</span>`}</td>
 `;
     });
-    return html`<tr><th scope="row">${row.label}<span class="muted wide">${row.explanation}</span></th>
+    return html`<tr><th scope="row">${row.label}\
+<span class="muted wide">${row.explanation}</span></th>
 ${cells}</tr>
 `;
   });

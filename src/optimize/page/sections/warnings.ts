@@ -34,6 +34,7 @@ ${groups.length > 0 ? groups : html`<p class="muted">None.</p>`}</section>
 
 function item({ message, variant, tensor }: Warning): Markup {
   const about = [variant, tensor].filter((name) => name !== undefined);
-  return html`<li>${message}${about.length > 0 && html` <span class="muted">${about.join(' · ')}</span>`}</li>
+  const note = html` <span class="muted">${about.join(' · ')}</span>`;
+  return html`<li>${message}${about.length > 0 && note}</li>
 `;
 }
