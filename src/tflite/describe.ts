@@ -87,9 +87,10 @@ function countOperators(graph: Graph): OperatorDescription[] {
   return [...found.values()].sort((a, b) => a.name.localeCompare(b.name) || a.version - b.version);
 }
 
-/** Multiply-accumulates of one operator; 0 for those that have no weights to multiply with. */
+/** Multiply-accumulates of one operator; 0 for those that multiply no matrices. */
 function operatorMacs(graph: Graph, operator: TfliteOperator): number {
   const name = graph.code(operator).builtin;
+  if (name === 'BATCH_MATMUL') return matmulMacs(graph, operator);
   const position = operatorSpec(name)?.weights;
   if (position === undefined) return 0;
   const weights = graph.tensor(operator.inputs[position] ?? -1).shape;
@@ -115,6 +116,13 @@ function operatorMacs(graph: Graph, operator: TfliteOperator): number {
     default:
       return output * dimension(1);
   }
+}
+
+/** Every result is the sum over a row of the left matrix, or over a column if it is transposed. */
+function matmulMacs(graph: Graph, { inputs, outputs, options }: TfliteOperator): number {
+  const left = graph.tensor(inputs[0] ?? -1).shape;
+  const depth = left.at(options['adjX'] === true ? -2 : -1) ?? 1;
+  return elementCount(graph.tensor(outputs[0] ?? -1).shape) * depth;
 }
 
 function countParameters(graph: Graph): { parameterCount: number; sparsity: number } {

@@ -1,6 +1,6 @@
 import { type Graph, printable } from './graph.ts';
 import { MAX_ACTIVATION_BYTES, MAX_OPERATORS, MAX_TENSOR_BYTES, MAX_TENSORS } from './limits.ts';
-import type { Quantization, TfliteTensor } from './model.ts';
+import type { Quantization, TfliteOperator, TfliteTensor } from './model.ts';
 import { elementCount, integerRange, type TensorType } from './tensor-type.ts';
 
 /** Types that some operator of the table takes. */
@@ -107,6 +107,7 @@ export function verifyMemory(graph: Graph): void {
   for (const tensor of tensors) {
     if (!graph.isConstant(tensor)) total += graph.lengthBytes(tensor);
   }
+  for (const operator of operators) total += keptBytes(graph, operator);
   const scratch = operators.reduce((max, _, index) => Math.max(max, scratchBytes(graph, index)), 0);
   if (total + scratch > MAX_ACTIVATION_BYTES) {
     graph.fail(
@@ -116,7 +117,7 @@ export function verifyMemory(graph: Graph): void {
   }
 }
 
-/** kernels/conv.cc im2col, kernels/transpose_conv.cc col2im: windows laid out side by side. */
+/** Laid out while an operator runs: windows side by side in kernels/conv.cc and transpose_conv.cc. */
 function scratchBytes(graph: Graph, index: number): number {
   const operator = graph.subgraph.operators[index]!;
   const name = graph.code(operator).builtin;
@@ -130,5 +131,13 @@ function scratchBytes(graph: Graph, index: number): number {
     const window = elementCount(shape(1).slice(0, 3));
     return (elementCount(shape(2)) / (shape(2)[3] ?? 1)) * window * 4;
   }
+  // kernels/add_n.cc: a sum for each thread, which has at least two inputs.
+  if (name === 'ADD_N') return (operator.inputs.length / 2) * elementCount(shape(0)) * 4;
   return 0;
+}
+
+/** kernels/batch_matmul.cc turns its operands over, and keeps those that are constants. */
+function keptBytes(graph: Graph, operator: TfliteOperator): number {
+  if (graph.code(operator).builtin !== 'BATCH_MATMUL') return 0;
+  return operator.inputs.reduce((sum, index) => sum + graph.lengthBytes(graph.tensor(index)), 0);
 }

@@ -1,18 +1,23 @@
-import type { OptionValue, TfliteModel } from '../../src/tflite/index.ts';
+import type { TfliteModel } from '../../src/tflite/index.ts';
 import { ModelBuilder, type TensorPlan } from './model-builder.ts';
+import { indexModel, operatorSamples } from './sample-operators.ts';
+import {
+  type ActivationType,
+  activation,
+  IN_SCALE,
+  type Options,
+  OUT_SCALE,
+  type PlainPlan,
+  plain,
+  TYPES,
+  WEIGHT_SCALE,
+} from './sample-plan.ts';
 
 export interface SampleModel {
   readonly name: string;
   readonly model: TfliteModel;
 }
 
-type Options = Readonly<Record<string, OptionValue>>;
-type ActivationType = 'float32' | 'int8' | 'uint8';
-
-const TYPES: readonly ActivationType[] = ['float32', 'int8', 'uint8'];
-const IN_SCALE = 0.05;
-const OUT_SCALE = 0.1;
-const WEIGHT_SCALE = 0.02;
 const VALID = { padding: 1, strideW: 1, strideH: 1 };
 const SAME = { padding: 0, strideW: 2, strideH: 2 };
 
@@ -21,11 +26,6 @@ const count = (shape: readonly number[]): number => shape.reduce((a, b) => a * b
 /** Weights that differ from one another and stay clear of -128. */
 function ramp(length: number): number[] {
   return Array.from({ length }, (_, index) => ((index * 37 + 11) % 201) - 100);
-}
-
-function activation(type: ActivationType, scale = IN_SCALE): TensorPlan {
-  if (type === 'float32') return { type };
-  return { type, scale: [scale], zeroPoint: type === 'int8' ? -3 : 120 };
 }
 
 interface WeightedPlan {
@@ -70,36 +70,6 @@ function weighted(plan: WeightedPlan): TfliteModel {
     ? [b.control([4], plan.output), weights, input, bias]
     : [input, weights, bias];
   return b.operator(plan.operator, inputs, [output], plan.options).build([input], [output]);
-}
-
-interface PlainPlan {
-  readonly operator: string;
-  readonly type: ActivationType;
-  readonly inputs: readonly (readonly number[])[];
-  readonly outputs: readonly (readonly number[])[];
-  readonly options?: Options;
-  /** Constants after the inputs, or before them. */
-  readonly after?: readonly {
-    readonly shape: readonly number[];
-    readonly values: readonly number[];
-  }[];
-  readonly before?: { readonly shape: readonly number[]; readonly values: readonly number[] };
-  /** Scale and zero point of the output where they differ from the input's. */
-  readonly output?: TensorPlan;
-}
-
-function plain(plan: PlainPlan): TfliteModel {
-  const b = new ModelBuilder();
-  const inputs = plan.inputs.map((shape) => b.tensor(shape, activation(plan.type)));
-  const before =
-    plan.before === undefined ? [] : [b.control(plan.before.shape, plan.before.values)];
-  const after = (plan.after ?? []).map(({ shape, values }) => b.control(shape, values));
-  const outputs = plan.outputs.map((shape) =>
-    b.tensor(shape, plan.type === 'float32' ? {} : { ...activation(plan.type), ...plan.output }),
-  );
-  return b
-    .operator(plan.operator, [...before, ...inputs, ...after], outputs, plan.options)
-    .build(inputs, outputs);
 }
 
 function weightedSamples(type: ActivationType): SampleModel[] {
@@ -464,11 +434,16 @@ export function sampleModels(): SampleModel[] {
   ]);
   return [
     ...perType,
+    ...operatorSamples().map((plan, index) => ({
+      name: `${plan.operator} ${plan.type} ${index}`,
+      model: plain(plan),
+    })),
     ...hybridSamples(),
     ...conversionSamples(),
     float16Sample(),
     { name: 'SVDF float32', model: svdfModel('float32', 'float32') },
     { name: 'SVDF int8', model: svdfModel('int8', 'int16') },
+    { name: 'indices', model: indexModel() },
     { name: 'network', model: smallNetwork() },
   ];
 }

@@ -1,9 +1,11 @@
+import { tensorTypeToNumber } from '../tensor-type.ts';
 import type { OperatorView, Rule } from './operator-view.ts';
 import {
   isInteger8,
   perTensor,
   requireActivation,
   requireFixedQuantization,
+  requireIdenticalQuantization,
   requireMultiplier,
   requireRescale,
 } from './quantization.ts';
@@ -14,6 +16,9 @@ const MAX_BROADCAST_RANK = 4;
 const ADD_LEFT_SHIFT = 20;
 /** QuantizeMultiplierSmallerThanOneExp aborts at 1; rounding to 31 bits reaches it a little before. */
 const BELOW_ONE = 1 - 2 ** -20;
+
+/** CastOptions: the default, which converters leave. */
+const UNSAID = 0;
 
 function broadcast(view: OperatorView): number[] {
   const a = view.input(0).shape;
@@ -113,5 +118,84 @@ export const convert: Rule = (view) => {
     if (isInteger8(tensor)) perTensor(view, tensor);
   }
   requireRescale(view);
+  return [view.input(0).shape];
+};
+
+/** Operators that look at one value at a time, in float. */
+export const unary: Rule = (view) => [view.input(0).shape];
+
+/** Broadcasting kernels that unroll their dimensions even where both shapes are equal. */
+function unrolled(view: OperatorView): number[] {
+  for (const tensor of [view.input(0), view.input(1)]) {
+    view.requireRank(tensor, 0, MAX_BROADCAST_RANK);
+  }
+  return broadcast(view);
+}
+
+/** kernels/pow.cc and squared_difference.cc, in float. */
+export const binary: Rule = (view) => [unrolled(view)];
+
+/** kernels/div.cc, in float: what is divided by zero is infinite. */
+export const divide: Rule = (view) => {
+  requireActivation(view);
+  return [unrolled(view)];
+};
+
+/** kernels/maximum_minimum.cc compares what is stored. */
+export const extreme: Rule = (view) => {
+  requireIdenticalQuantization(view, view.input(0), view.input(1), view.output);
+  return [unrolled(view)];
+};
+
+/** kernels/activations.cc, PreluPrepare: slopes for each value, or for some of its dimensions. */
+export const prelu: Rule = (view) => {
+  const { shape } = view.input(0);
+  const slopes = view.input(1);
+  if (!view.graph.isConstant(slopes)) view.unsupported('slopes that are computed');
+  const result = unrolled(view);
+  view.require(
+    result.length === shape.length && result.every((size, index) => size === shape[index]),
+    `slopes of shape [${slopes.shape}] for [${shape}]`,
+  );
+  if (isInteger8(view.input(0))) {
+    requireRescale(view);
+    const [input, slope] = [view.input(0), slopes].map((tensor) => perTensor(view, tensor).scale);
+    requireMultiplier(view, (input! * slope!) / perTensor(view, view.output).scale);
+  }
+  return [result];
+};
+
+/** kernels/add_n.cc: no broadcasting. */
+export const addAll: Rule = (view) => [view.alike()[0]!.shape];
+
+/** kernels/l2norm.cc: the output covers -1 to 1 in 256 steps. */
+export const l2Normalization: Rule = (view) => {
+  view.requireRank(view.input(0), 1, 4);
+  if (view.number('fusedActivationFunction') !== 0) view.unsupported('a fused activation');
+  requireFixedQuantization(view, 1 / 128, { int8: 0, uint8: 128 });
+  return [view.input(0).shape];
+};
+
+/** kernels/activations.cc, LogSoftmaxPrepare: the output covers -16 to 0 in 256 steps. */
+export const logSoftmax: Rule = (view) => {
+  view.requireRank(view.input(0), 1, 4);
+  requireFixedQuantization(view, 16 / 256, { int8: 127, uint8: 255 });
+  if (isInteger8(view.input(0))) requireMultiplier(view, perTensor(view, view.input(0)).scale);
+  return [view.input(0).shape];
+};
+
+/** kernels/cast.cc goes by the tensors; the options, where they are, must not say otherwise. */
+export const cast: Rule = (view) => {
+  const said = [
+    ['inDataType', view.input(0)],
+    ['outDataType', view.output],
+  ] as const;
+  for (const [name, { type }] of said) {
+    const number = view.operator.options[name] ?? UNSAID;
+    view.require(
+      number === UNSAID || number === tensorTypeToNumber(type),
+      `${name} ${number} for a tensor of ${type}`,
+    );
+  }
   return [view.input(0).shape];
 };

@@ -1,14 +1,9 @@
 import { elementCount } from '../tensor-type.ts';
-import type { OperatorView, Rule } from './operator-view.ts';
-import { requireRescale, requireSameQuantization } from './quantization.ts';
+import type { Rule } from './operator-view.ts';
+import { requireSameQuantization } from './quantization.ts';
 
 /** The kernels below unroll four dimensions. */
 const MAX_LAYOUT_RANK = 4;
-
-function axisOf(view: OperatorView, value: number, rank: number): number {
-  view.require(value >= -rank && value < rank, `axis ${value} of ${rank} dimensions`);
-  return value < 0 ? value + rank : value;
-}
 
 /** kernels/reshape.cc: the shape is input 1, else the option; one -1 takes what is left. */
 export const reshape: Rule = (view) => {
@@ -52,7 +47,7 @@ export const concatenation: Rule = (view) => {
   const first = view.input(0).shape;
   view.requireRank(view.input(0), 1, MAX_LAYOUT_RANK);
   if (view.number('fusedActivationFunction') !== 0) view.unsupported('a fused activation');
-  const axis = axisOf(view, view.number('axis'), first.length);
+  const axis = view.axis(view.number('axis'), first.length);
   let size = 0;
   for (const position of view.inputs.keys()) {
     const tensor = view.input(position);
@@ -64,20 +59,6 @@ export const concatenation: Rule = (view) => {
     size += tensor.shape[axis]!;
   }
   return [first.map((length, index) => (index === axis ? size : length))];
-};
-
-/** kernels/reduce.cc. */
-export const mean: Rule = (view) => {
-  const input = view.input(0);
-  view.requireRank(input, 1, MAX_LAYOUT_RANK);
-  view.requireRank(view.input(1), 0, 1);
-  requireRescale(view);
-  const axes = view.constants(1).map((axis) => axisOf(view, axis, input.shape.length));
-  view.require(new Set(axes).size === axes.length, `axes [${axes}] name a dimension twice`);
-  if (view.flag('keepDims')) {
-    return [input.shape.map((size, index) => (axes.includes(index) ? 1 : size))];
-  }
-  return [input.shape.filter((_, index) => !axes.includes(index))];
 };
 
 /** kernels/strided_slice.cc with dense specifications and forward strides. */
@@ -127,9 +108,7 @@ export const stridedSlice: Rule = (view) => {
 export const split: Rule = (view) => {
   const input = view.input(1);
   view.requireRank(input, 1, MAX_LAYOUT_RANK);
-  const [value, ...more] = view.constants(0);
-  if (value === undefined || more.length > 0) return view.fail('more than one axis');
-  const axis = axisOf(view, value, input.shape.length);
+  const axis = view.axis(view.constant(0), input.shape.length);
   const parts = view.bounded('numSplits', 1, view.outputs.length);
   view.require(parts === view.outputs.length, `${parts} parts into ${view.outputs.length} outputs`);
   view.require(input.shape[axis]! % parts === 0, `${input.shape[axis]} in ${parts} parts`);

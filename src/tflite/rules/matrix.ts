@@ -73,3 +73,38 @@ export const svdf: Rule = (view) => {
   }
   return [[batch, units]];
 };
+
+/** Ranks that kernels/batch_matmul.cc takes. */
+const MIN_MATMUL_RANK = 2;
+const MAX_MATMUL_RANK = 4;
+
+/** kernels/batch_matmul.cc: [..., rows, depth] by [..., depth, columns], either one transposed. */
+export const batchMatmul: Rule = (view) => {
+  const shapes = [view.input(0), view.input(1)].map((tensor) => {
+    view.requireRank(tensor, MIN_MATMUL_RANK, MAX_MATMUL_RANK);
+    return tensor.shape;
+  }) as [number[], number[]];
+  const rank = Math.max(...shapes.map((shape) => shape.length));
+  const [left, right] = shapes.map((shape) => [
+    ...Array<number>(rank - shape.length).fill(1),
+    ...shape,
+  ]) as [number[], number[]];
+  const batch = left.slice(0, -2).map((size, index) => {
+    const other = right[index]!;
+    view.require(
+      size === other || size === 1 || other === 1,
+      `batches of [${left}] and [${right}]`,
+    );
+    return Math.max(size, other);
+  });
+  const matrix = (shape: number[], adjoint: boolean): [number, number] =>
+    adjoint ? [shape.at(-1)!, shape.at(-2)!] : [shape.at(-2)!, shape.at(-1)!];
+  const [rows, depth] = matrix(left, view.flag('adjX'));
+  const [otherDepth, columns] = matrix(right, view.flag('adjY'));
+  view.require(depth === otherDepth, `rows of ${depth} by columns of ${otherDepth}`);
+  if (isInteger8(view.input(0))) {
+    const [a, b] = [view.input(0), view.input(1)].map((tensor) => perTensor(view, tensor).scale);
+    requireMultiplier(view, (a! * b!) / perTensor(view, view.output).scale);
+  }
+  return [[...batch, rows, columns]];
+};

@@ -91,6 +91,34 @@ export class OperatorView {
     return this.graph.values(tensor);
   }
 
+  /** The value of an input that must be an int32 constant of one element. */
+  constant(position: number): number {
+    const [value, ...more] = this.constants(position);
+    return value === undefined || more.length > 0
+      ? this.fail(`input ${position} holds ${more.length + 1} numbers, not 1`)
+      : value;
+  }
+
+  /** A dimension, which a negative number counts from the end. */
+  axis(value: number, rank: number): number {
+    this.require(value >= -rank && value < rank, `axis ${value} of ${rank} dimensions`);
+    return value < 0 ? value + rank : value;
+  }
+
+  /** All inputs, which must have one shape. */
+  alike(): readonly TfliteTensor[] {
+    const { shape } = this.input(0);
+    return this.#inputs.map((_, position) => {
+      const tensor = this.input(position);
+      this.require(
+        tensor.shape.length === shape.length &&
+          tensor.shape.every((size, index) => size === shape[index]),
+        `[${tensor.shape}] beside [${shape}]`,
+      );
+      return tensor;
+    });
+  }
+
   requireRank(tensor: TfliteTensor, min: number, max = min): void {
     const rank = tensor.shape.length;
     const range = min === max ? `${min}` : `${min} to ${max}`;

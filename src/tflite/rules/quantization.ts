@@ -63,6 +63,24 @@ export function requireSameQuantization(
   }
 }
 
+/** As {@link requireSameQuantization}, for kernels that take no two scales that differ in a bit. */
+export function requireIdenticalQuantization(
+  view: OperatorView,
+  ...tensors: readonly TfliteTensor[]
+): void {
+  const [first, ...others] = tensors;
+  if (first === undefined || !isInteger8(first)) return;
+  const { scale, zeroPoint } = perTensor(view, first);
+  for (const other of others) {
+    const found = perTensor(view, other);
+    view.require(
+      found.scale === scale && found.zeroPoint === zeroPoint,
+      `scale ${scale} zero point ${zeroPoint} and scale ${found.scale} zero point ` +
+        `${found.zeroPoint} must be equal`,
+    );
+  }
+}
+
 /** An output whose parameters the kernel has built in. */
 export function requireFixedQuantization(
   view: OperatorView,
