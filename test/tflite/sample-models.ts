@@ -1,6 +1,7 @@
 import type { TfliteModel } from '../../src/tflite/index.ts';
 import { ModelBuilder, type TensorPlan } from './model-builder.ts';
-import { indexModel, operatorSamples } from './sample-operators.ts';
+import { attention, indexModel, layerNormalization, rearranged } from './sample-networks.ts';
+import { operatorSamples } from './sample-operators.ts';
 import {
   type ActivationType,
   activation,
@@ -444,6 +445,10 @@ export function sampleModels(): SampleModel[] {
     { name: 'SVDF float32', model: svdfModel('float32', 'float32') },
     { name: 'SVDF int8', model: svdfModel('int8', 'int16') },
     { name: 'indices', model: indexModel() },
+    { name: 'layer normalization', model: layerNormalization() },
+    { name: 'attention', model: attention() },
+    { name: 'rearranged float32', model: rearranged('float32') },
+    { name: 'rearranged int8', model: rearranged('int8') },
     { name: 'network', model: smallNetwork() },
   ];
 }

@@ -1,5 +1,4 @@
-import { type TfliteModel, tensorTypeToNumber } from '../../src/tflite/index.ts';
-import { ModelBuilder } from './model-builder.ts';
+import { tensorTypeToNumber } from '../../src/tflite/index.ts';
 import {
   type ActivationType,
   activation,
@@ -193,22 +192,6 @@ function floatArithmetic(): PlainPlan[] {
       options: { inDataType: 0, outDataType: tensorTypeToNumber('int32') },
     },
   ];
-}
-
-/** Where the largest value lies, in 64 bits on the way, as an index and as a number. */
-export function indexModel(): TfliteModel {
-  const b = new ModelBuilder();
-  const input = b.tensor([2, 5]);
-  const wide = b.tensor([2], { type: 'int64' });
-  const [index, number, again] = [b.tensor([2], { type: 'int32' }), b.tensor([2]), b.tensor([2])];
-  return b
-    .operator('ARG_MAX', [input, b.control([], [1])], [wide], {
-      outputType: tensorTypeToNumber('int64'),
-    })
-    .operator('CAST', [wide], [index])
-    .operator('CAST', [wide], [number])
-    .operator('CAST', [index], [again])
-    .build([input], [index, number, again]);
 }
 
 /** The operators of converted float models beyond those of the first edge networks. */

@@ -1,3 +1,4 @@
+import { MAX_RANK } from '../limits.ts';
 import { tensorTypeToNumber } from '../tensor-type.ts';
 import type { OperatorView, Rule } from './operator-view.ts';
 import {
@@ -123,6 +124,12 @@ export const convert: Rule = (view) => {
 
 /** Operators that look at one value at a time, in float. */
 export const unary: Rule = (view) => [view.input(0).shape];
+
+/** As {@link unary}; XNNPACK does not round a scalar. */
+export const round: Rule = (view) => {
+  view.requireRank(view.input(0), 1, MAX_RANK);
+  return [view.input(0).shape];
+};
 
 /** Broadcasting kernels that unroll their dimensions even where both shapes are equal. */
 function unrolled(view: OperatorView): number[] {

@@ -109,7 +109,7 @@ const RULES: Readonly<Record<string, OperatorRule>> = {
   COS: { types: FLOAT, shapes: elementwise.unary },
   SQUARE: { types: FLOAT, shapes: elementwise.unary },
   FLOOR: { types: FLOAT, shapes: elementwise.unary },
-  ROUND: { types: FLOAT, shapes: elementwise.unary },
+  ROUND: { types: FLOAT, shapes: elementwise.round },
   CEIL: { types: FLOAT, shapes: elementwise.unary },
   RELU_N1_TO_1: { types: FLOAT, shapes: elementwise.unary },
   ELU: { types: FLOAT_OR_INT8, shapes: elementwise.rescaled },
