@@ -4,10 +4,13 @@ import {
   logitsView,
   parseModel,
   serializeModel,
+  type TfliteModel,
   verifyModel,
 } from '../../src/tflite/index.ts';
 import { sharedModel } from '../shared-folder.ts';
+import { ModelBuilder } from './model-builder.ts';
 import { smallNetwork, svdfModel } from './sample-models.ts';
+import { attention } from './sample-networks.ts';
 
 test('a small network in numbers worked out by hand', (t) => {
   const model = smallNetwork();
@@ -46,6 +49,16 @@ test('an SVDF counts its feature and time weights; float32 is not int8', (t) => 
   const { macs, fullyInt8 } = describeModel(svdfModel('float32', 'float32'), new Uint8Array(0));
   t.is(macs, 4 * (6 + 3));
   t.false(fullyInt8);
+});
+
+test('a product of matrices counts its MACs, transposed or not', (t) => {
+  const macs = (model: TfliteModel): number => describeModel(model, new Uint8Array(0)).macs;
+  t.is(macs(attention()), 4 * 6 * 8 + 4 * 8 * 4 + 4 * 4 * 8);
+  const adjoint = new ModelBuilder();
+  const [left, right] = [adjoint.tensor([3, 1, 5, 4]), adjoint.tensor([2, 6, 5])];
+  const output = adjoint.tensor([3, 2, 4, 6]);
+  adjoint.operator('BATCH_MATMUL', [left, right], [output], { adjX: true, adjY: true });
+  t.is(macs(adjoint.build([left, right], [output])), 3 * 2 * 4 * 6 * 5);
 });
 
 test('the logits view ends before the softmax, and is a sound model', (t) => {

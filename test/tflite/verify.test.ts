@@ -4,49 +4,13 @@ import {
   MAX_ACTIVATION_BYTES,
   MAX_TENSOR_BYTES,
   parseModel,
-  type TfliteModel,
   verifyModel,
 } from '../../src/tflite/index.ts';
-import type { MutableModel } from '../fuzz/tflite-mutate.ts';
 import { sharedModel } from '../shared-folder.ts';
-import { sampleModels, smallNetwork, svdfModel } from './sample-models.ts';
+import { changed, graph, type Refused, refusal, sample, set, tensor } from './refusal.ts';
+import { smallNetwork, svdfModel } from './sample-models.ts';
 
-type Change = (model: MutableModel) => void;
-type Code = 'model-malformed' | 'model-unsupported' | 'model-too-large';
-
-function refusal(model: TfliteModel): DunlinError | undefined {
-  try {
-    verifyModel(model, 'm.tflite');
-    return undefined;
-  } catch (error) {
-    if (error instanceof DunlinError) return error;
-    throw error;
-  }
-}
-
-function changed(model: TfliteModel, change: Change): MutableModel {
-  const copy = structuredClone(model) as MutableModel;
-  change(copy);
-  return copy;
-}
-
-function sample(name: string): TfliteModel {
-  const found = sampleModels().find((candidate) => candidate.name.startsWith(name));
-  if (found === undefined) throw new Error(`no sample ${name}`);
-  return found.model;
-}
-
-const graph = (model: MutableModel) => model.subgraphs[0]!;
-const tensor = (model: MutableModel, index: number) => graph(model).tensors[index]!;
-const options = (model: MutableModel, index = 0) => graph(model).operators[index]!.options;
-const set =
-  (name: string, value: number | boolean): Change =>
-  (model) => {
-    options(model)[name] = value;
-  };
-
-/** [what is wrong, model, change, code, what the message must say] */
-const REFUSED: readonly (readonly [string, string, Change, Code, RegExp])[] = [
+const REFUSED: readonly Refused[] = [
   [
     'a graph input of -1',
     'network',
