@@ -39,6 +39,7 @@ function arrangements(type: ActivationType): PlainPlan[] {
     }),
     plan('BATCH_TO_SPACE_ND', [2, 3, 3], [1, 5, 3], { after: [list(2), pairs(1, 0)] }),
     plan('REVERSE_V2', IMAGE, IMAGE, { after: [list(2)] }),
+    plan('REVERSE_V2', IMAGE, IMAGE, { after: [list(-1)] }),
     plan('TILE', [2, 3], [4, 9], { after: [list(2, 3)] }),
     plan('MIRROR_PAD', IMAGE, [1, 8, 8, 3], { after: [pairs(0, 0, 3, 1, 0, 2, 0, 0)] }),
     plan('MIRROR_PAD', [2, 3], [6, 5], {

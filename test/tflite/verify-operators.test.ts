@@ -70,7 +70,7 @@ const LAYOUT: readonly Refused[] = [
   malformed('a batch too small', 'BATCH_TO_SPACE_ND int8', numbers(1, 2, 4), /batch of 4/),
   malformed('crops of all', 'BATCH_TO_SPACE_ND float32', numbers(2, 2, 2, 1, 0), /crops/),
   malformed('crops below 0', 'BATCH_TO_SPACE_ND int8', numbers(2, -1, 2, 1, 0), /negative/),
-  malformed('a reversal from the end', 'REVERSE_V2 int8', numbers(1, -1), /axis -1/),
+  malformed('a reversal before the first', 'REVERSE_V2 int8', numbers(1, -5), /axis -5/),
   malformed('a reversal out of range', 'REVERSE_V2 float32', numbers(1, 4), /axis 4/),
   malformed('no repetition', 'TILE float32', numbers(1, 0, 3), /repetitions/),
   malformed('too few repetitions', 'TILE int8', shape(0, 1, 2, 3), /2 numbers for 3/),

@@ -1,5 +1,6 @@
 import type { OptionField, OptionKind, OptionsSpec } from '../operator-spec.ts';
 
+/** A field of an options table; without a value, the schema's default is 0 or false. */
 export const field = (
   name: string,
   slot: number,
@@ -7,6 +8,7 @@ export const field = (
   value: number | boolean = kind === 'bool' ? false : 0,
 ): OptionField => ({ name, slot, kind, default: value });
 
+/** An options table by its number in the union BuiltinOptions. */
 export const options = (type: number, ...fields: OptionField[]): OptionsSpec => ({
   type,
   fields,
@@ -15,6 +17,7 @@ export const options = (type: number, ...fields: OptionField[]): OptionsSpec => 
 
 export const activation = (slot: number) => field('fusedActivationFunction', slot, 'int8');
 
+/** Exactly so many inputs or outputs. */
 export const one = [1, 1] as const;
 export const two = [2, 2] as const;
 export const three = [3, 3] as const;

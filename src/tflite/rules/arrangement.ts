@@ -4,7 +4,7 @@ import type { OperatorView, Rule } from './operator-view.ts';
 import { requireIdenticalQuantization } from './quantization.ts';
 
 /** Most kernels below unroll four dimensions. */
-const MAX_RANK = 4;
+const MAX_UNROLLED_RANK = 4;
 /** kernels/transpose.cc. */
 const MAX_TRANSPOSE_RANK = 5;
 
@@ -12,17 +12,6 @@ const MAX_TRANSPOSE_RANK = 5;
 function moved(view: OperatorView): readonly number[] {
   requireIdenticalQuantization(view, view.input(0), view.output);
   return view.input(0).shape;
-}
-
-/** A list of numbers, one for each of some dimensions. */
-function listOf(view: OperatorView, position: number, length: number): number[] {
-  view.requireRank(view.input(position), 1);
-  const values = view.constants(position);
-  view.require(
-    values.length === length,
-    `input ${position} holds ${values.length} numbers for ${length} dimensions`,
-  );
-  return values;
 }
 
 /** A table of [before, after] for each of some dimensions. */
@@ -48,7 +37,7 @@ function pairsOf(
 export const transpose: Rule = (view) => {
   const shape = moved(view);
   view.requireRank(view.input(0), 1, MAX_TRANSPOSE_RANK);
-  const order = listOf(view, 1, shape.length);
+  const order = view.vector(1, shape.length);
   view.require(
     order.toSorted((a, b) => a - b).every((axis, index) => axis === index),
     `an order of [${order}]`,
@@ -100,8 +89,8 @@ export const depthToSpace: Rule = (view) => {
 /** Batch, one or two dimensions in blocks, channels; and the blocks' sizes. */
 function spatial(view: OperatorView): { shape: readonly number[]; sizes: readonly number[] } {
   const shape = moved(view);
-  view.requireRank(view.input(0), 3, MAX_RANK);
-  const sizes = listOf(view, 1, shape.length - 2);
+  view.requireRank(view.input(0), 3, MAX_UNROLLED_RANK);
+  const sizes = view.vector(1, shape.length - 2);
   view.require(
     sizes.every((size) => size >= 1 && size <= MAX_WINDOW),
     `blocks of [${sizes}]; 1 to ${MAX_WINDOW} are taken`,
@@ -136,21 +125,20 @@ export const batchToSpace: Rule = (view) => {
   return [[shape[0]! / count, ...joined, shape.at(-1)!]];
 };
 
-/** kernels/reverse.cc: one dimension, counted from the front. */
+/** kernels/reverse.cc, of one dimension. */
 export const reverse: Rule = (view) => {
   const shape = moved(view);
-  view.requireRank(view.input(0), 1, MAX_RANK);
+  view.requireRank(view.input(0), 1, MAX_UNROLLED_RANK);
   view.requireRank(view.input(1), 1);
-  const axis = view.constant(1);
-  view.require(axis >= 0 && axis < shape.length, `axis ${axis} of ${shape.length} dimensions`);
+  view.axis(view.constant(1), shape.length);
   return [shape];
 };
 
 /** kernels/tile.cc: how often each dimension is repeated. */
 export const tile: Rule = (view) => {
   const shape = moved(view);
-  view.requireRank(view.input(0), 1, MAX_RANK);
-  const times = listOf(view, 1, shape.length);
+  view.requireRank(view.input(0), 1, MAX_UNROLLED_RANK);
+  const times = view.vector(1, shape.length);
   view.require(
     times.every((time) => time >= 1),
     `repetitions of [${times}]`,
@@ -165,7 +153,7 @@ const SYMMETRIC = 1;
 /** kernels/mirror_pad.cc: a mirror shows at most what is there, without the edge when reflecting. */
 export const mirrorPad: Rule = (view) => {
   const shape = moved(view);
-  view.requireRank(view.input(0), 1, MAX_RANK);
+  view.requireRank(view.input(0), 1, MAX_UNROLLED_RANK);
   const pads = pairsOf(view, 1, shape.length);
   const edge = view.bounded('mode', REFLECT, SYMMETRIC) === REFLECT ? 1 : 0;
   return [
@@ -183,7 +171,7 @@ export const mirrorPad: Rule = (view) => {
 /** kernels/pad.cc, PADV2: input 2 is the value. */
 export const padWithValue: Rule = (view) => {
   const shape = moved(view);
-  view.requireRank(view.input(0), 1, MAX_RANK);
+  view.requireRank(view.input(0), 1, MAX_UNROLLED_RANK);
   const pads = pairsOf(view, 1, shape.length);
   const value = view.input(2);
   if (!view.graph.isConstant(value)) view.unsupported('a value that is computed');

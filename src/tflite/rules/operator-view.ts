@@ -99,6 +99,17 @@ export class OperatorView {
       : value;
   }
 
+  /** Values of an input that must be an int32 constant of one dimension and that many elements. */
+  vector(position: number, length: number): number[] {
+    this.requireRank(this.input(position), 1);
+    const values = this.constants(position);
+    this.require(
+      values.length === length,
+      `input ${position} holds ${values.length} numbers for ${length} dimensions`,
+    );
+    return values;
+  }
+
   /** A dimension, which a negative number counts from the end. */
   axis(value: number, rank: number): number {
     this.require(value >= -rank && value < rank, `axis ${value} of ${rank} dimensions`);

@@ -2,22 +2,15 @@ import type { Rule } from './operator-view.ts';
 import { requireIdenticalQuantization } from './quantization.ts';
 
 /** The kernels below unroll four dimensions, or are known to be right up to there. */
-const MAX_RANK = 4;
+const MAX_UNROLLED_RANK = 4;
 
 /** kernels/slice.cc: inputs 1 and 2 are where it begins and its size; -1 is all that is left. */
 export const slice: Rule = (view) => {
   const { shape } = view.input(0);
-  view.requireRank(view.input(0), 1, MAX_RANK);
+  view.requireRank(view.input(0), 1, MAX_UNROLLED_RANK);
   requireIdenticalQuantization(view, view.input(0), view.output);
-  const [begins, sizes] = [1, 2].map((position) => {
-    view.requireRank(view.input(position), 1);
-    const values = view.constants(position);
-    view.require(
-      values.length === shape.length,
-      `input ${position} holds ${values.length} numbers for ${shape.length} dimensions`,
-    );
-    return values;
-  }) as [number[], number[]];
+  const begins = view.vector(1, shape.length);
+  const sizes = view.vector(2, shape.length);
   return [
     shape.map((length, index) => {
       const begin = begins[index]!;
@@ -31,10 +24,10 @@ export const slice: Rule = (view) => {
   ];
 };
 
-/** kernels/gather.cc: the runtime does not look whether an index is too large. */
+/** kernels/gather.cc: the runtime reads wherever too large an index points. */
 export const gather: Rule = (view) => {
   const { shape } = view.input(0);
-  view.requireRank(view.input(0), 1, MAX_RANK);
+  view.requireRank(view.input(0), 1, MAX_UNROLLED_RANK);
   view.requireRank(view.input(1), 0, 2);
   requireIdenticalQuantization(view, view.input(0), view.output);
   const axis = view.axis(view.number('axis'), shape.length);
@@ -49,7 +42,7 @@ export const gather: Rule = (view) => {
 export const pack: Rule = (view) => {
   const inputs = view.alike();
   const { shape } = view.input(0);
-  view.requireRank(view.input(0), 0, MAX_RANK);
+  view.requireRank(view.input(0), 0, MAX_UNROLLED_RANK);
   requireIdenticalQuantization(view, ...inputs, view.output);
   const count = inputs.length;
   view.require(view.number('valuesCount') === count, `valuesCount for ${count} inputs`);
@@ -60,7 +53,7 @@ export const pack: Rule = (view) => {
 /** kernels/unpack.cc: an output for each place along a dimension. */
 export const unpack: Rule = (view) => {
   const { shape } = view.input(0);
-  view.requireRank(view.input(0), 1, MAX_RANK);
+  view.requireRank(view.input(0), 1, MAX_UNROLLED_RANK);
   requireIdenticalQuantization(view, view.input(0), ...view.outputs);
   const axis = view.axis(view.number('axis'), shape.length);
   const count = view.outputs.length;
@@ -74,7 +67,7 @@ export const unpack: Rule = (view) => {
 /** kernels/split_v.cc: input 1 holds the sizes of the parts, one of which may be -1; 2 the axis. */
 export const splitInto: Rule = (view) => {
   const { shape } = view.input(0);
-  view.requireRank(view.input(0), 1, MAX_RANK);
+  view.requireRank(view.input(0), 1, MAX_UNROLLED_RANK);
   view.requireRank(view.input(1), 1);
   view.requireRank(view.input(2), 0, 1);
   requireIdenticalQuantization(view, view.input(0), ...view.outputs);
