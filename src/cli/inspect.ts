@@ -11,6 +11,7 @@ import {
   verifyModel,
 } from '../tflite/index.ts';
 import type { CommandIo } from './command.ts';
+import { grouped, table } from './table.ts';
 
 interface InspectOptions {
   readonly json: boolean;
@@ -108,20 +109,4 @@ function tensorCells({ name, type, shape, scale, zeroPoint }: TensorDescription)
     scale === undefined ? '-' : scale.toPrecision(6),
     zeroPoint === undefined ? '-' : `${zeroPoint}`,
   ];
-}
-
-/** Left-aligned columns, two spaces apart. */
-function table(rows: readonly (readonly string[])[]): string[] {
-  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
-  return rows.map((row) =>
-    row
-      .map((cell, column) => cell.padEnd(widths[column]!))
-      .join('  ')
-      .trimEnd(),
-  );
-}
-
-/** 12,345 whatever the machine's language. */
-function grouped(value: number): string {
-  return value.toLocaleString('en-US');
 }

@@ -1,8 +1,8 @@
 #!/usr/bin/env node
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { DunlinError, ERROR_EXIT_STATUS, errnoOf, errorMessage } from '../core/index.ts';
 import type { CommandFactory, CommandIo } from './command.ts';
+import { packageVersion } from './package-version.ts';
 
 /** Loaded when asked for: `inspect` need not wait for MQTT and TUF. */
 const COMMANDS: Record<string, { summary: string; load: () => Promise<CommandFactory> }> = {
@@ -21,6 +21,18 @@ const COMMANDS: Record<string, { summary: string; load: () => Promise<CommandFac
   run: {
     summary: 'run a .tflite file on an .npy array',
     load: async () => (await import('./run.ts')).runCommand,
+  },
+  optimize: {
+    summary: 'quantize a float .tflite file, and say what that costs and loses',
+    load: async () => (await import('./optimize.ts')).optimizeCommand,
+  },
+  compare: {
+    summary: 'compare two .tflite files on the same inputs, layer by layer',
+    load: async () => (await import('./compare.ts')).compareCommand,
+  },
+  repack: {
+    summary: 'make a .tflite file smaller without changing what it computes',
+    load: async () => (await import('./repack.ts')).repackCommand,
   },
   devices: {
     summary: 'what inference can run on here',
@@ -89,11 +101,6 @@ function report(error: unknown, io: CommandIo): number {
   io.err(`dunlin: internal error: ${errorMessage(error)}\n`);
   if (io.env['DUNLIN_DEBUG'] !== undefined && error instanceof Error) io.err(`${error.stack}\n`);
   return INTERNAL_ERROR_STATUS;
-}
-
-function packageVersion(): string {
-  const text = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(text) as { version: string }).version;
 }
 
 // A reader that has heard enough (`| head`) is no fault.

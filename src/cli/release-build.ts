@@ -13,14 +13,13 @@ import {
   findDelegate,
   findEdgeTpus,
   librarySearchFolders,
-  Sandbox,
+  sandboxLoader,
   useEdgeTpu,
 } from '../inference/index.ts';
 import {
   type BuildOptions,
   buildRelease,
   DEFAULT_TOLERANCE_STEPS,
-  type LoadModel,
   Repository,
   withRepositoryLock,
 } from '../release/index.ts';
@@ -124,20 +123,13 @@ async function buildOptions(io: CommandIo, options: BuildCommandOptions): Promis
     metrics: readMetrics(options.metric),
     chunkBytes: integerValue(options.chunkBytes, '--chunk-bytes'),
     nowMs: systemClock.nowMs(),
-    load: sandboxLoader(io),
+    load: sandboxLoader({
+      clock: systemClock,
+      logger: commandLogger(io),
+      edgeTpu: () => useEdgeTpu(findEdgeTpus(), findDelegate(librarySearchFolders(io.env))),
+    }),
     logger: commandLogger(io),
     signal: io.signal,
-  };
-}
-
-function sandboxLoader(io: CommandIo): LoadModel {
-  const logger = commandLogger(io);
-  return async (model, what, path) => {
-    const device =
-      path === 'edgetpu'
-        ? { device: useEdgeTpu(findEdgeTpus(), findDelegate(librarySearchFolders(io.env))) }
-        : {};
-    return Sandbox.load({ model, what, path, ...device, clock: systemClock, logger });
   };
 }
 

@@ -40,6 +40,8 @@ export const ERROR_EXIT_STATUS = {
   'probation-failed': 8,
   'release-exists': 8,
   'release-missing': 8,
+  /** The optimizer made its variants, and none keeps the limits that were asked for. */
+  'budget-not-met': 8,
   /** A step of the guided tour did not go as it should. */
   'demo-failed': 8,
 } as const;

@@ -5,6 +5,7 @@ export * from './edge-tpu.ts';
 export * from './execution-path.ts';
 export * from './restart-policy.ts';
 export * from './sandbox.ts';
+export * from './sandbox-loader.ts';
 export * from './shared-library.ts';
 export * from './statistics.ts';
 export * from './tensor-spec.ts';

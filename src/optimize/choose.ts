@@ -1,8 +1,8 @@
 import { DunlinError } from '../core/index.ts';
 import type { Budget, Variant } from './report-document.ts';
 
-/** Loss allowed where no budget says otherwise. */
-export const DEFAULT_DROP = 0.01;
+/** Files closer in size than this are the same size, and the faster one is the better. */
+const SIZE_NOISE = 0.15;
 const BUDGET_HELP =
   'write for example size=40k,drop=1% (size, compressed, memory, latency, drop, sqnr)';
 
@@ -52,8 +52,9 @@ const FIELDS: Readonly<
   sqnr: { key: 'sqnrDb', units: { '': 1, dB: 1, db: 1 } },
 };
 
-/** What a variant loses against the float model, and how that is said. */
+/** What a variant loses against the float model. */
 export interface Loss {
+  /** Below zero where accuracy is better than float's. */
   readonly share: number;
   readonly of: 'accuracy' | 'agreement' | 'signal';
 }
@@ -64,7 +65,7 @@ export interface Loss {
  */
 export function lossOf(variant: Variant, float: Variant): Loss {
   if (variant.accuracy !== undefined && float.accuracy !== undefined) {
-    return { share: Math.max(0, float.accuracy - variant.accuracy), of: 'accuracy' };
+    return { share: float.accuracy - variant.accuracy, of: 'accuracy' };
   }
   if (variant.logits !== undefined)
     return { share: 1 - variant.logits.top1ByClass, of: 'agreement' };
@@ -112,55 +113,63 @@ export interface Choice {
   readonly reason: string;
 }
 
-/** Of the variants that keep every limit: the smallest. @param variants the float model first */
+/**
+ * Of the variants that keep every limit the smallest; of those of about its size the fastest. Without limits that is the
+ * smallest there is, whatever it loses: the reason says how much.
+ * @param variants the float model first
+ */
 export function chooseVariant(variants: readonly Variant[], budget: Budget): Choice {
   const float = variants[0]!;
-  const limits = { drop: budget.sqnrDb === undefined ? DEFAULT_DROP : 1, ...budget };
-  const judged = variants.map((variant) => ({ variant, misses: missesOf(variant, float, limits) }));
+  const judged = variants.map((variant) => ({ variant, misses: missesOf(variant, float, budget) }));
   const fitting = judged.filter(({ misses }) => misses.length === 0).map(({ variant }) => variant);
   if (fitting.length === 0) return { reason: noneFits(judged) };
-  const best = fitting.reduce((a, b) => (b.sizeBytes < a.sizeBytes ? b : a));
-  const loss = lossOf(best, float);
-  const smaller = judged.filter(({ variant }) => variant.sizeBytes < best.sizeBytes);
-  const turnedDown = smaller.map(
-    ({ variant, misses }) => `${variant.name} is smaller but ${misses.join(' and ')}`,
-  );
-  const others = fitting.length === 1 ? 'the only variant that fits' : 'the smallest that fits';
-  const part = best === float ? 'the model as it came, repacked' : `${lossText(loss)}`;
+  const least = Math.min(...fitting.map(({ sizeBytes }) => sizeBytes));
+  const small = fitting.filter(({ sizeBytes }) => sizeBytes <= least * (1 + SIZE_NOISE));
+  const speed = (variant: Variant): number => bestLatencyUs(variant) ?? Number.POSITIVE_INFINITY;
+  const best = small.reduce((a, b) => (speed(b) < speed(a) ? b : a));
+  const rank = [
+    fitting.length === 1 ? 'the only variant that fits' : 'the smallest',
+    fitting.length > 1 && fitting.length < variants.length ? ' that fits' : '',
+    small.length > 1 ? ', and the fastest of about that size' : '',
+  ].join('');
+  const loss =
+    best === float ? 'it is the model as it came' : `it ${lossText(lossOf(best, float))}`;
+  const turnedDown = judged
+    .filter(({ variant, misses }) => misses.length > 0 && variant.sizeBytes < best.sizeBytes)
+    .map(({ variant, misses }) => `; ${variant.name} is smaller but ${misses.join(' and ')}`);
   return {
     variant: best.name,
-    reason: `${best.name} is ${others}: ${bytesText(best.sizeBytes)}, ${part}${turnedDown.map((text) => `; ${text}`).join('')}.`,
+    reason: `${best.name} is ${rank}: ${bytesText(best.sizeBytes)}, and ${loss}${turnedDown.join('')}.`,
   };
 }
 
+/** A figure, its limit, how both are written, and how the figure is said. */
+type Check = readonly [
+  found: number | undefined,
+  limit: number | undefined,
+  text: (value: number) => string,
+  say: (text: string) => string,
+];
+
 /** How a variant breaks the limits, a phrase each. */
 function missesOf(variant: Variant, float: Variant, budget: Budget): string[] {
-  const misses: string[] = [];
-  const over = (
-    found: number | undefined,
-    limit: number | undefined,
-    text: (value: number) => string,
-  ): void => {
-    if (found !== undefined && limit !== undefined && found > limit) {
-      misses.push(`${text(found)} where ${text(limit)} are allowed`);
-    }
-  };
-  over(variant.sizeBytes, budget.sizeBytes, (value) => `takes ${bytesText(value)}`);
-  over(
-    variant.compressedBytes,
-    budget.compressedBytes,
-    (value) => `travels as ${bytesText(value)}`,
-  );
-  over(variant.peakActivationBytes, budget.memoryBytes, (value) => `works in ${bytesText(value)}`);
-  over(bestLatencyUs(variant), budget.latencyUs, (value) => `needs ${latencyText(value)}`);
   const loss = lossOf(variant, float);
-  over(loss.share, budget.drop, (share) => lossText({ ...loss, share }));
-  if (budget.sqnrDb !== undefined && qualityDb(variant) < budget.sqnrDb) {
-    misses.push(`is at ${qualityDb(variant)} dB where ${budget.sqnrDb} dB are asked for`);
-  }
-  return misses.map((miss) =>
-    miss.replace(/where (takes|travels as|works in|needs|loses|errs by) /, 'where '),
+  const checks: readonly Check[] = [
+    [variant.sizeBytes, budget.sizeBytes, bytesText, (text) => `takes ${text}`],
+    [variant.compressedBytes, budget.compressedBytes, bytesText, (text) => `travels as ${text}`],
+    [variant.peakActivationBytes, budget.memoryBytes, bytesText, (text) => `works in ${text}`],
+    [bestLatencyUs(variant), budget.latencyUs, latencyText, (text) => `needs ${text}`],
+    [loss.share, budget.drop, percentText, () => lossText(loss)],
+  ];
+  const misses = checks.flatMap(([found, limit, text, say]) =>
+    found === undefined || limit === undefined || found <= limit
+      ? []
+      : [`${say(text(found))} where ${text(limit)} are allowed`],
   );
+  const decibels = qualityDb(variant);
+  return budget.sqnrDb === undefined || decibels >= budget.sqnrDb
+    ? misses
+    : [...misses, `is at ${decibels} dB where ${budget.sqnrDb} dB are asked for`];
 }
 
 function noneFits(
@@ -183,14 +192,18 @@ const bytesText = (bytes: number): string =>
 const latencyText = (us: number): string =>
   us < 1e3 ? `${us.toFixed(0)} us` : `${(us / 1e3).toFixed(2)} ms`;
 
-function lossText({ share, of }: Loss): string {
-  const percent = `${(100 * share).toFixed(2)} %`;
+const percentText = (share: number): string => `${(100 * share).toFixed(2)} %`;
+
+/** "loses 0.50 % of accuracy" */
+export function lossText({ share, of }: Loss): string {
   switch (of) {
     case 'accuracy':
-      return `loses ${percent} of accuracy`;
+      return share < 0
+        ? `gains ${percentText(-share)} of accuracy`
+        : `loses ${percentText(share)} of accuracy`;
     case 'agreement':
-      return `loses ${percent} of agreement with float`;
+      return `disagrees with float on ${percentText(share)} (averaged over classes)`;
     case 'signal':
-      return `errs by ${percent} of the signal`;
+      return `errs by ${percentText(share)} of the signal`;
   }
 }

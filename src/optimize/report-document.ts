@@ -21,7 +21,7 @@ export const Agreement = Type.Object(
     maxAbsError: Type.Number({ minimum: 0 }),
     /** Share of inputs whose largest output is the same. */
     top1: Share,
-    /** `top1` averaged over the classes that the reference names, so that a frequent class does not outvote the rest. */
+    /** `top1` averaged over the classes that the reference names: a frequent one does not outvote the rest. */
     top1ByClass: Share,
     /** What `top1ByClass` gives to always answering the reference's most frequent class. */
     constantPredictor: Share,
@@ -203,7 +203,6 @@ export const Report = Type.Object(
     ),
     /** Everything else that decides the bytes of the variants. */
     options: Type.Record(Type.String(), Type.Union([Type.String(), Type.Number(), Type.Boolean()])),
-    floatAccuracy: Type.Optional(Share),
     variants: list(Variant),
     choice: Type.Object(
       {

@@ -6,6 +6,7 @@ import {
   type NpyArray,
   sha256Hex,
 } from '../core/index.ts';
+import type { LoadModel } from '../inference/index.ts';
 import {
   describeModel,
   type ModelDescription,
@@ -21,7 +22,7 @@ import {
   GOLDEN_ARTIFACT,
   ReleaseDocument,
 } from '../update/index.ts';
-import { type LoadModel, makeGolden } from './golden.ts';
+import { makeGolden } from './golden.ts';
 import { checkReleaseName } from './release-name.ts';
 import type { Repository } from './repository.ts';
 

@@ -3,6 +3,7 @@ import {
   cutIntoInputs,
   type ExecutionPath,
   type LoadedModel,
+  type LoadModel,
   outputArray,
   percentile,
   runBatch,
@@ -25,13 +26,6 @@ const NO_SUCH_PATH: ReadonlySet<unknown> = new Set([
   'inference-unavailable',
   'edgetpu-unavailable',
 ]);
-
-/** Loads a model on a path; the caller closes it. */
-export type LoadModel = (
-  model: Uint8Array,
-  what: string,
-  path: ExecutionPath,
-) => Promise<LoadedModel>;
 
 export interface GoldenOptions {
   readonly cpu: Uint8Array;

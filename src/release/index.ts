@@ -1,6 +1,6 @@
 export { type AssignOptions, readAssignment, renewAssignments, signAssignment } from './assign.ts';
 export { type BuildOptions, buildRelease } from './build.ts';
-export { DEFAULT_TOLERANCE_STEPS, type LoadModel, latencyBudgetUs } from './golden.ts';
+export { DEFAULT_TOLERANCE_STEPS, latencyBudgetUs } from './golden.ts';
 export {
   type InitializedKeys,
   type InitKeysOptions,

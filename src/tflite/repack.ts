@@ -105,3 +105,21 @@ class ConstantPool {
     return index;
   }
 }
+
+/** The same model without the names of the tensors between its ends; nothing that runs it asks for them. */
+export function withoutInnerNames(model: TfliteModel): TfliteModel {
+  return {
+    ...model,
+    subgraphs: model.subgraphs.map((subgraph, index) => {
+      const kept = new Set([...subgraph.inputs, ...subgraph.outputs]);
+      for (const signature of model.signatures ?? []) {
+        if (signature.subgraph !== index) continue;
+        for (const { tensor } of [...signature.inputs, ...signature.outputs]) kept.add(tensor);
+      }
+      const tensors = subgraph.tensors.map((tensor, place) =>
+        kept.has(place) ? tensor : { ...tensor, name: '' },
+      );
+      return { ...subgraph, tensors };
+    }),
+  };
+}

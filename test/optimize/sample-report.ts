@@ -197,7 +197,6 @@ export function reportAround(variants: Variant[], changes: Partial<Report> = {})
       labelled: true,
     },
     options: { perChannel: true, percentile: 99.99, biasCorrection: 'mean' },
-    floatAccuracy: 0.974,
     variants,
     choice: { reason: 'No budget was given.', budget: {} },
     warnings: [],
@@ -283,6 +282,5 @@ export function minimalReport(): Report {
       budget: { sizeBytes: 512, latencyUs: 10 },
     },
   });
-  delete report.floatAccuracy;
   return report;
 }

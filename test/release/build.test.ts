@@ -11,11 +11,15 @@ import {
   silentLogger,
   systemClock,
 } from '../../src/core/index.ts';
-import { type LoadedModel, Sandbox, type TensorSpec } from '../../src/inference/index.ts';
+import {
+  type LoadedModel,
+  type LoadModel,
+  Sandbox,
+  type TensorSpec,
+} from '../../src/inference/index.ts';
 import {
   type BuildOptions,
   buildRelease,
-  type LoadModel,
   latencyBudgetUs,
   Repository,
 } from '../../src/release/index.ts';

@@ -3,6 +3,7 @@ import { DunlinError } from '../../core/index.ts';
 import { elementCount, printable, serializeModel, type TfliteModel } from '../../tflite/index.ts';
 import type { FloatModel } from '../float-model.ts';
 import { inferReals, type RunOptions, type Samples } from '../measure/sample-runs.ts';
+import { int8Scheme } from '../quantize/int8-schemes.ts';
 import { Histogram } from './histogram.ts';
 
 /** Below this, ranges depend on the luck of the draw: kws loses 4 dB with 5 samples and 22 with one. */
@@ -12,10 +13,10 @@ const CPU_PATH = 'stock';
 /** What calibration saw of one activation. */
 export interface ActivationStatistics {
   readonly histogram: Histogram;
-  /** Mean over the samples at each place of the tensor; the shape is the tensor's. */
-  readonly mean: Float64Array;
-  /** Mean square, likewise. */
-  readonly meanSquare: Float64Array;
+  /** Mean over the samples at each place; kept where an operator multiplies the tensor with weights. */
+  readonly mean?: Float64Array;
+  /** Mean square of each channel, which is the last dimension. */
+  readonly channelSquares: Float64Array;
 }
 
 /** By tensor index of the float model; constants and what is not float32 are absent. */
@@ -46,13 +47,14 @@ export async function calibrate(float: FloatModel, run: CalibrationRun): Promise
   const activations = floatActivations(float);
   const bytes = serializeModel(exposeActivations(float.model, activations));
   const loaded = await run.load(bytes, float.what, CPU_PATH);
+  const weighted = weightedInputs(float);
   const found = new Map<number, ActivationStatistics>();
   for (const index of [...float.subgraph.inputs, ...activations]) {
-    const count = elementCount(float.graph.tensor(index).shape);
+    const { shape } = float.graph.tensor(index);
     found.set(index, {
       histogram: new Histogram(),
-      mean: new Float64Array(count),
-      meanSquare: new Float64Array(count),
+      channelSquares: new Float64Array(shape.at(-1) ?? 1),
+      ...(weighted.has(index) ? { mean: new Float64Array(elementCount(shape)) } : {}),
     });
   }
   try {
@@ -68,11 +70,9 @@ export async function calibrate(float: FloatModel, run: CalibrationRun): Promise
       }
       run.onProgress(sample + 1);
     }
-    for (const { mean, meanSquare } of found.values()) {
-      for (let place = 0; place < mean.length; place++) {
-        mean[place]! /= run.samples.count;
-        meanSquare[place]! /= run.samples.count;
-      }
+    for (const { histogram, mean, channelSquares } of found.values()) {
+      divide(mean ?? [], run.samples.count);
+      divide(channelSquares, histogram.count / channelSquares.length);
     }
   } finally {
     await loaded.close();
@@ -82,7 +82,7 @@ export async function calibrate(float: FloatModel, run: CalibrationRun): Promise
 
 function note(
   { what, graph }: FloatModel,
-  { histogram, mean, meanSquare }: ActivationStatistics,
+  { histogram, mean, channelSquares }: ActivationStatistics,
   {
     index,
     sample,
@@ -98,9 +98,27 @@ function note(
       { code: 'input-invalid', context: { tensor: index, sample } },
     );
   }
-  for (let place = 0; place < values.length; place++) {
+  const channels = channelSquares.length;
+  for (let place = 0, channel = 0; place < values.length; place++, channel++) {
     const value = values[place]!;
-    mean[place]! += value;
-    meanSquare[place]! += value * value;
+    if (channel === channels) channel = 0;
+    channelSquares[channel]! += value * value;
+    if (mean !== undefined) mean[place]! += value;
   }
+}
+
+function divide(sums: Float64Array | [], by: number): void {
+  for (let place = 0; place < sums.length; place++) sums[place]! /= by;
+}
+
+/** Activations that are multiplied with weights. */
+function weightedInputs({ subgraph, graph }: FloatModel): Set<number> {
+  return new Set(
+    subgraph.operators.flatMap((operator) => {
+      const scheme = int8Scheme(graph.code(operator).builtin);
+      return scheme?.weights === undefined || scheme.activations === 'all'
+        ? []
+        : scheme.activations.map((position) => operator.inputs[position]!);
+    }),
+  );
 }

@@ -1,4 +1,4 @@
-import { dequantize, type LoadedModel, quantize } from '../../inference/index.ts';
+import { dequantize, type LoadedModel, type LoadModel, quantize } from '../../inference/index.ts';
 
 /** Inputs for a model, sample by sample: real values for each of the model's inputs, in its order. */
 export interface Samples {
@@ -6,15 +6,8 @@ export interface Samples {
   at(index: number): readonly Float32Array[];
 }
 
-/** Loads a model on a path of this machine; the caller closes it. */
-export type Loader = (
-  model: Uint8Array,
-  what: string,
-  path: 'stock' | 'xnn' | 'auto',
-) => Promise<LoadedModel>;
-
 export interface RunOptions {
-  readonly load: Loader;
+  readonly load: LoadModel;
   readonly signal: AbortSignal;
 }
 

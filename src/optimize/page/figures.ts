@@ -1,3 +1,4 @@
+import { type Loss, lossOf } from '../choose.ts';
 import type { Agreement, LayerError, Report, Variant } from '../report-document.ts';
 import { bytes, decibels, duration, points } from './format.ts';
 
@@ -44,18 +45,9 @@ export function closeness(variant: Variant): Closeness {
   return { on: 'output', ...variant.output };
 }
 
-export interface Loss {
-  readonly of: 'accuracy' | 'agreement';
-  /** Difference of shares; below zero where the variant is better than float. */
-  readonly share: number;
-}
-
-/** What a budget's `drop` limits: accuracy where labels are given, else top-1 agreement by class. */
+/** What a budget's `drop` limits. */
 export function loss(report: Report, variant: Variant): Loss {
-  if (report.floatAccuracy !== undefined && variant.accuracy !== undefined) {
-    return { of: 'accuracy', share: report.floatAccuracy - variant.accuracy };
-  }
-  return { of: 'agreement', share: 1 - closeness(variant).top1ByClass };
+  return lossOf(variant, floatVariant(report) ?? variant);
 }
 
 /** An agreement that always giving the same answer would reach as well says nothing. */

@@ -1,7 +1,7 @@
 /** Every number of the page is written here, so that the same figure reads the same wherever it stands. */
 
-const KIB = 1024;
-const MIB = KIB * KIB;
+const KILO = 1e3;
+const MEGA = 1e6;
 export const NOTHING = '–';
 
 /** A unit that fits a set of values: divide by `divisor`, write `name`. */
@@ -46,8 +46,8 @@ export function plural(value: number, one: string, many = `${one}s`): string {
 }
 
 export function byteUnit(largestBytes: number): Unit {
-  if (largestBytes >= MIB) return { name: 'MiB', divisor: MIB };
-  return largestBytes >= KIB ? { name: 'KiB', divisor: KIB } : { name: 'B', divisor: 1 };
+  if (largestBytes >= MEGA) return { name: 'MB', divisor: MEGA };
+  return largestBytes >= KILO ? { name: 'kB', divisor: KILO } : { name: 'B', divisor: 1 };
 }
 
 export function bytes(value: number): string {

@@ -9,7 +9,7 @@ import type { FloatModel } from '../float-model.ts';
 import { copyOperator, copySignatures, GraphWriter } from '../graph-writer.ts';
 import type { Affine } from './affine.ts';
 import type { Int8Plan, OperatorPlan } from './int8-plan.ts';
-
+import type { WeightScheme } from './int8-schemes.ts';
 import { affineOfConstant, TensorPlaces } from './tensor-places.ts';
 import { placeWeights, roundLayer } from './weighted-operator.ts';
 import { type QuantizedWeights, quantizeBias } from './weights.ts';
@@ -105,42 +105,50 @@ class Int8Writer {
 
   #int8Operator(operator: TfliteOperator, plan: OperatorPlan & { readonly kind: 'int8' }): void {
     const { scheme, activations } = plan;
-    const { graph } = this.#float;
-    const { builtin, version } = graph.code(operator);
-    const output = this.#affine(operator.outputs[0]!);
+    const { weights, output } = scheme;
+    const { builtin, version } = this.#float.graph.code(operator);
+    const moved = output === 'same' ? this.#affine(operator.outputs[0]!) : undefined;
     const inputs = operator.inputs.map((index, position) => {
-      if (position === scheme.weights?.position || position === scheme.weights?.biasPosition)
-        return -1;
+      if (position === weights?.position || position === weights?.biasPosition) return -1;
       if (index === -1 || !activations.includes(position)) return this.#control(index);
-      return this.#places.int8(index, scheme.output === 'same' ? output : this.#affine(index));
+      return this.#places.int8(index, moved ?? this.#affine(index));
     });
-    if (scheme.weights !== undefined) {
+    if (weights !== undefined) {
       const activation = operator.inputs[activations[0]!]!;
-      const scales = { input: this.#affine(activation).scale, output: output.scale };
-      const weighted = {
-        float: this.#float,
-        operator,
-        scheme: scheme.weights,
-        input: this.#calibration.get(activation)!,
-        scales,
-        biasCorrection: this.#options.biasCorrection,
-      };
-      const { weights, bias } = roundLayer(weighted);
-      inputs[scheme.weights.position] = placeWeights(this.#writer, weighted, weights);
-      inputs[scheme.weights.biasPosition] = this.#bias(bias, scales.input, weights);
-      const dead = weights.deadChannels.length;
-      if (dead > 0) this.#deadChannels.set(graph.label(operator), dead);
+      const placed = this.#weights(operator, weights, activation);
+      inputs[weights.position] = placed.weights;
+      inputs[weights.biasPosition] = placed.bias;
     }
     const outputs = operator.outputs.map((index) =>
-      this.#places.newInt8(index, this.#affine(index)),
+      output === 'index'
+        ? this.#places.float(index)
+        : this.#places.newInt8(index, this.#affine(index)),
     );
-    this.#writer.operator({
-      builtin,
-      version: Math.max(version, operatorSpec(builtin)?.minVersion?.int8 ?? 1),
-      inputs,
-      outputs,
-      options: operator.options,
-    });
+    const least = weights?.version ?? operatorSpec(builtin)?.minVersion?.int8 ?? 1;
+    const { options } = operator;
+    this.#writer.operator({ builtin, version: Math.max(version, least), inputs, outputs, options });
+  }
+
+  #weights(operator: TfliteOperator, scheme: WeightScheme, activation: number) {
+    const scales = {
+      input: this.#affine(activation).scale,
+      output: this.#affine(operator.outputs[0]!).scale,
+    };
+    const weighted = {
+      float: this.#float,
+      operator,
+      scheme,
+      input: this.#calibration.get(activation)!,
+      scales,
+      biasCorrection: this.#options.biasCorrection,
+    };
+    const { weights, bias } = roundLayer(weighted);
+    const dead = weights.deadChannels.length;
+    if (dead > 0) this.#deadChannels.set(this.#float.graph.label(operator), dead);
+    return {
+      weights: placeWeights(this.#writer, weighted, weights),
+      bias: this.#bias(bias, scales.input, weights),
+    };
   }
 
   #bias(bias: Float64Array, inputScale: number, { quantization }: QuantizedWeights): number {

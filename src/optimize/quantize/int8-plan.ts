@@ -49,12 +49,11 @@ function planOperator({ graph }: FloatModel, operator: TfliteOperator): Operator
   const scheme = int8Scheme(builtin);
   const stays = (reason: string): OperatorPlan => ({ kind: 'float', reason });
   if (scheme === undefined) return stays(`TFLite has no int8 ${builtin} that Dunlin knows`);
-  const refusal = scheme.refuses?.(operator.options);
-  if (refusal !== undefined) return stays(refusal);
   const activations =
     scheme.activations === 'all' ? [...operator.inputs.keys()] : scheme.activations;
   const tensors = activations.map((position) => graph.tensor(operator.inputs[position]!));
-  if ([...tensors, ...operator.outputs.map((index) => graph.tensor(index))].some(isNotFloat)) {
+  const outputs = scheme.output === 'index' ? [] : operator.outputs;
+  if ([...tensors, ...outputs.map((index) => graph.tensor(index))].some(isNotFloat)) {
     return stays('it computes in another type than float32');
   }
   if (tensors.every((tensor) => graph.isConstant(tensor)))

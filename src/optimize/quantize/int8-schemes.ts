@@ -10,11 +10,9 @@ export interface Int8Scheme {
   readonly weights?: WeightScheme;
   /**
    * `free`: any parameters. `same`: the inputs' own, because the kernel moves values and does not rescale.
-   * A pair: built into the kernel.
+   * `index`: integers that are no quantized reals. A pair: built into the kernel.
    */
-  readonly output: 'free' | 'same' | Affine;
-  /** Options for which TFLite has no int8 kernel, and why. */
-  readonly refuses?: (options: Readonly<Record<string, unknown>>) => string | undefined;
+  readonly output: 'free' | 'same' | 'index' | Affine;
 }
 
 export interface WeightScheme {
@@ -24,12 +22,16 @@ export interface WeightScheme {
   readonly channelAxis: number;
   /** A scale for each output channel; else one for all (what the runtime reads of FULLY_CONNECTED). */
   readonly perChannel: boolean;
+  /** First version of the operator with int8 weights and a bias, where that is not the first with int8. */
+  readonly version?: number;
 }
 
 /** SOFTMAX and LOGISTIC: 256 steps from 0 to 1. */
 export const UNIT_OUTPUT: Affine = { scale: 1 / 256, zeroPoint: -128 };
 /** TANH: 256 steps from -1 to 1. */
 export const SIGNED_UNIT_OUTPUT: Affine = { scale: 1 / 128, zeroPoint: 0 };
+/** LOG_SOFTMAX: 256 steps from -16 to 0. */
+const LOG_OUTPUT: Affine = { scale: 1 / 16, zeroPoint: 127 };
 
 const convolution = (channelAxis: number): Int8Scheme => ({
   activations: [0],
@@ -50,29 +52,57 @@ const SCHEMES: Readonly<Record<string, Int8Scheme>> = {
   },
   TRANSPOSE_CONV: {
     activations: [2],
-    weights: { position: 1, biasPosition: 3, channelAxis: 0, perChannel: true },
+    weights: { position: 1, biasPosition: 3, channelAxis: 0, perChannel: true, version: 3 },
     output: 'free',
   },
   ADD: both,
   SUB: both,
   MUL: both,
+  PRELU: both,
+  BATCH_MATMUL: both,
   MEAN: first,
   RELU: first,
   RELU6: first,
   LEAKY_RELU: first,
   HARD_SWISH: first,
+  ELU: first,
+  GELU: first,
+  ABS: first,
   LOGISTIC: { activations: [0], output: UNIT_OUTPUT },
   SOFTMAX: { activations: [0], output: UNIT_OUTPUT },
   TANH: { activations: [0], output: SIGNED_UNIT_OUTPUT },
+  L2_NORMALIZATION: { activations: [0], output: SIGNED_UNIT_OUTPUT },
+  LOG_SOFTMAX: { activations: [0], output: LOG_OUTPUT },
+  ARG_MAX: { activations: [0], output: 'index' },
   AVERAGE_POOL_2D: moved,
   MAX_POOL_2D: moved,
   RESHAPE: moved,
+  SQUEEZE: moved,
+  EXPAND_DIMS: moved,
+  TRANSPOSE: moved,
   PAD: moved,
+  MIRROR_PAD: moved,
+  PADV2: { activations: [0, 2], output: 'same' },
+  SLICE: moved,
   STRIDED_SLICE: moved,
+  GATHER: moved,
+  UNPACK: moved,
+  SPLIT: { activations: [1], output: 'same' },
+  SPLIT_V: moved,
+  TILE: moved,
+  REVERSE_V2: moved,
+  SPACE_TO_DEPTH: moved,
+  DEPTH_TO_SPACE: moved,
+  SPACE_TO_BATCH_ND: moved,
+  BATCH_TO_SPACE_ND: moved,
   RESIZE_BILINEAR: moved,
   RESIZE_NEAREST_NEIGHBOR: moved,
-  SPLIT: { activations: [1], output: 'same' },
+  REDUCE_MAX: moved,
+  REDUCE_MIN: moved,
   CONCATENATION: { activations: 'all', output: 'same' },
+  PACK: { activations: 'all', output: 'same' },
+  MAXIMUM: { activations: [0, 1], output: 'same' },
+  MINIMUM: { activations: [0, 1], output: 'same' },
 };
 
 /** Undefined for an operator that stays in float. */

@@ -79,19 +79,19 @@ function correct(
   const channelOf = channelLookup(weights);
   const rounded = (index: number): number =>
     values[index]! * scale[scale.length > 1 ? channelOf(index) : 0]!;
-  const shift = meanShift(float, operator, weights, rounded, input.mean);
+  const shift = meanShift(float, operator, weights, rounded, input.mean!);
   return bias.map((value, channel) => value - shift[channel]!);
 }
 
 /** Mean square of what each weight is multiplied with, where that differs within an output channel. */
 function importanceOf(
-  { float, operator, input: { meanSquare } }: WeightedOperator,
+  { float, operator, input: { channelSquares } }: WeightedOperator,
   { shape }: WeightTensor,
 ): ((index: number) => number) | undefined {
-  if (float.graph.code(operator).builtin === 'DEPTHWISE_CONV_2D') return undefined;
+  const depthwise = float.graph.code(operator).builtin === 'DEPTHWISE_CONV_2D';
   const depth = shape.at(-1)!;
-  const sums = new Float64Array(depth);
-  for (let place = 0; place < meanSquare.length; place++)
-    sums[place % depth]! += meanSquare[place]!;
-  return sums.some((sum) => sum > 0) ? (index) => sums[index % depth]! : undefined;
+  if (depthwise || depth !== channelSquares.length) return undefined;
+  return channelSquares.some((square) => square > 0)
+    ? (index) => channelSquares[index % depth]!
+    : undefined;
 }

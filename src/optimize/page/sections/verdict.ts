@@ -83,13 +83,17 @@ ${lossFigure(report, chosen)}</dl>
 
 function lossFigure(report: Report, chosen: Variant): Markup {
   const lost = loss(report, chosen);
-  const label = lost.of === 'accuracy' ? 'Accuracy' : 'Loss';
   if (lost.of === 'accuracy') {
     const change = lost.share < 0 ? `${points(-lost.share)} above` : `${points(lost.share)} below`;
-    const aside = `${change} float’s ${percent(report.floatAccuracy!)}`;
-    return figure(label, percent(chosen.accuracy!), lost.share === 0 ? 'the same as float' : aside);
+    const aside = `${change} float’s ${percent(floatVariant(report)?.accuracy ?? 0)}`;
+    return figure(
+      'Accuracy',
+      percent(chosen.accuracy!),
+      lost.share === 0 ? 'the same as float' : aside,
+    );
   }
-  return figure(label, points(lost.share), 'of top-1 by class; accuracy is not known');
+  const of = lost.of === 'agreement' ? 'of top-1 by class; accuracy is not known' : 'of the signal';
+  return figure('Loss', points(lost.share), of);
 }
 
 /** By how much each variant misses: what an engineer needs to change the budget or the model. */

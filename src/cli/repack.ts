@@ -1,0 +1,71 @@
+import { basename } from 'node:path';
+import { Command } from 'commander';
+import {
+  DunlinError,
+  errorMessage,
+  nodeFiles,
+  readNamedFile,
+  writeFileAtomic,
+} from '../core/index.ts';
+import {
+  MAX_MODEL_BYTES,
+  parseModel,
+  repackModel,
+  serializeModel,
+  withoutInnerNames,
+} from '../tflite/index.ts';
+import type { CommandIo } from './command.ts';
+import { grouped } from './table.ts';
+
+interface RepackOptions {
+  readonly out?: string;
+  readonly keepNames: boolean;
+  readonly json: boolean;
+}
+
+/** `dunlin repack`: the same computation in a smaller file. */
+export function repackCommand(io: CommandIo): Command {
+  return new Command('repack')
+    .description(
+      'write a .tflite file again, smaller: what it computes stays the same to the last bit',
+    )
+    .argument('<model>', 'a .tflite file')
+    .option('--out <file>', 'where to write it (default: <model>.repacked.tflite beside it)')
+    .option('--keep-names', 'keep the names of the tensors between inputs and outputs', false)
+    .option('--json', 'print one JSON document', false)
+    .addHelpText(
+      'after',
+      `
+Equal constants, vectors and options are kept once, and what nothing uses is left out: unused tensors, buffers and
+operator codes, converters' notes about themselves, names of inner tensors. Names of inputs, outputs and signatures,
+and the model's own metadata (labels, say) stay. Weights and arithmetic are not touched.
+
+Examples:
+  dunlin repack model.tflite
+  dunlin repack model.tflite --out small.tflite --keep-names`,
+    )
+    .action((file: string, options: RepackOptions) => repack(io, file, options));
+}
+
+async function repack(io: CommandIo, file: string, options: RepackOptions): Promise<void> {
+  const before = await readNamedFile(file, MAX_MODEL_BYTES);
+  const model = repackModel(parseModel(before, basename(file)));
+  const packed = serializeModel(options.keepNames ? model : withoutInnerNames(model));
+  // A file that is as small already is better left as it is.
+  const after = packed.byteLength < before.byteLength ? packed : before;
+  const out = options.out ?? file.replace(/(\.tflite)?$/, '.repacked.tflite');
+  try {
+    await writeFileAtomic(nodeFiles, out, after);
+  } catch (cause) {
+    throw new DunlinError(`${out}: cannot be written (${errorMessage(cause)})`, {
+      code: 'file-unreadable',
+      cause,
+    });
+  }
+  const [from, to] = [before.byteLength, after.byteLength];
+  io.out(
+    options.json
+      ? `${JSON.stringify({ file: out, sizeBytes: { before: from, after: to } })}\n`
+      : `${out}: ${grouped(from)} → ${grouped(to)} bytes (${((100 * to) / from).toFixed(1)} %)\n`,
+  );
+}

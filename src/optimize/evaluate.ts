@@ -1,0 +1,98 @@
+import { parseModel } from '../tflite/index.ts';
+import { mapToEdgeTpu } from './edge-tpu.ts';
+import type { FloatModel } from './float-model.ts';
+import {
+  accuracyOf,
+  agreementOf,
+  argmax,
+  decibels,
+  type Rows,
+  rowOf,
+} from './measure/agreement.ts';
+import { LAYER_SAMPLES, layerErrors } from './measure/layer-errors.ts';
+import { type Outputs, runOutputs } from './measure/logits.ts';
+import { measureLatency, modelFacts } from './measure/model-facts.ts';
+import { type RunOptions, type Samples, spreadSamples } from './measure/sample-runs.ts';
+import type { KeptOperator } from './quantize/int8-model.ts';
+import type { Variant } from './report-document.ts';
+
+const WORST_INPUTS = 10;
+
+/** A variant to be judged. */
+export interface Candidate {
+  readonly name: string;
+  readonly file: string;
+  readonly bytes: Uint8Array;
+  readonly keptFloat: readonly KeptOperator[];
+}
+
+export interface Evaluation {
+  readonly float: FloatModel;
+  readonly samples: Samples;
+  readonly labels: Int32Array | undefined;
+  /** What the float model gives for the samples. */
+  readonly wanted: Outputs;
+}
+
+/** Everything that a report says of a variant but whether it is on the Pareto front. */
+export async function evaluateVariant(
+  { name, file, bytes, keptFloat }: Candidate,
+  { float, samples, labels, wanted }: Evaluation,
+  run: RunOptions,
+  onProgress: (done: number) => void,
+): Promise<{ readonly variant: Omit<Variant, 'pareto'>; readonly found: Outputs }> {
+  const model = parseModel(bytes, name);
+  const found = await runOutputs(model, name, samples, run, onProgress);
+  const layerSamples = spreadSamples(samples, LAYER_SAMPLES);
+  const [layers, stock, xnn] = [
+    await layerErrors(float.model, model, name, layerSamples, run),
+    await measureLatency(bytes, 'stock', samples, run),
+    await measureLatency(bytes, 'xnn', samples, run),
+  ];
+  const [reference, own] = [wanted.logits ?? wanted.output, found.logits ?? found.output];
+  const comparable = wanted.logits !== undefined && found.logits !== undefined;
+  const variant = {
+    name,
+    file,
+    ...modelFacts(model, bytes),
+    latency: {
+      ...(stock === undefined ? {} : { stock }),
+      ...(xnn === undefined ? {} : { xnn }),
+    },
+    ...(comparable ? { logits: agreementOf(wanted.logits, found.logits) } : {}),
+    output: agreementOf(wanted.output, found.output),
+    ...(labels === undefined ? {} : { accuracy: accuracyOf(found.output, labels) }),
+    worstInputs: worstInputs(reference, own, labels),
+    layers,
+    keptFloat: [...keptFloat],
+    edgeTpu: mapToEdgeTpu(model),
+  };
+  return { variant, found };
+}
+
+function worstInputs(
+  reference: Rows,
+  found: Rows,
+  labels: Int32Array | undefined,
+): Variant['worstInputs'] {
+  const rows = Array.from({ length: reference.count }, (_, index) => {
+    const [wanted, got] = [rowOf(reference, index), rowOf(found, index)];
+    let [signal, error] = [0, 0];
+    for (let place = 0; place < wanted.length; place++) {
+      signal += wanted[place]! ** 2;
+      error += (got[place]! - wanted[place]!) ** 2;
+    }
+    return { index, signal, error, expected: argmax(wanted), got: argmax(got) };
+  });
+  return rows
+    .sort((a, b) => b.error - a.error)
+    .slice(0, WORST_INPUTS)
+    .filter(({ error }) => error > 0)
+    .map(({ index, signal, error, expected, got }) => ({
+      index,
+      sqnrDb: decibels(signal, error),
+      expected,
+      got,
+      ...(labels === undefined ? {} : { label: labels[index]! }),
+    }));
+}

@@ -1,0 +1,13 @@
+export { RANGE_METHODS, type RangeMethod } from './calibrate/ranges.ts';
+export * from './choose.ts';
+export * from './compare.ts';
+export * from './edge-tpu.ts';
+export { agreementOf, type Rows } from './measure/agreement.ts';
+export type { Samples } from './measure/sample-runs.ts';
+export * from './optimize.ts';
+export * from './output-directory.ts';
+export { renderReportPage } from './page/index.ts';
+export * from './report-document.ts';
+export * from './request.ts';
+export { samplesOf } from './sample-inputs.ts';
+export * from './samples/index.ts';

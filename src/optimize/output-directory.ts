@@ -1,0 +1,127 @@
+import { join } from 'node:path';
+import {
+  DunlinError,
+  type Files,
+  formatNpy,
+  parseJson,
+  sha256Hex,
+  writeFileAtomic,
+} from '../core/index.ts';
+import { renderReportPage } from './page/index.ts';
+import { REPORT_FILE, REPORT_PAGE_FILE, Report, type Variant } from './report-document.ts';
+import type { Optimized } from './request.ts';
+
+export const GOLDEN_INPUTS_FILE = 'golden-inputs.npy';
+const MAX_REPORT_BYTES = 64 * 1024 * 1024;
+const FILE_NAME = /^[a-z0-9]+\.tflite$/;
+
+/**
+ * Writes the variants, golden inputs, report.html and, last, report.json. A directory that an earlier run wrote is taken
+ * over: its report goes first, so that what stands there at any time is one run's, or has no report.
+ * @throws `input-invalid` for a directory that holds something else
+ */
+export async function writeOptimized(
+  files: Files,
+  directory: string,
+  optimized: Optimized,
+): Promise<void> {
+  await files.makeDirectory(directory);
+  await clear(files, directory);
+  const { report, goldenInputs } = optimized;
+  const contents = new Map<string, Uint8Array>(optimized.files);
+  if (goldenInputs !== undefined) {
+    const { shape, values } = goldenInputs;
+    contents.set(GOLDEN_INPUTS_FILE, formatNpy({ type: 'float32', shape, data: values }));
+  }
+  contents.set(REPORT_PAGE_FILE, Buffer.from(renderReportPage(report)));
+  contents.set(REPORT_FILE, Buffer.from(`${JSON.stringify(report, null, 2)}\n`));
+  for (const [name, bytes] of contents) await writeFileAtomic(files, join(directory, name), bytes);
+}
+
+/** @throws `input-invalid` for a directory that holds something else than an earlier run's files */
+export async function checkOutputDirectory(files: Files, directory: string): Promise<void> {
+  const names = await files.list(directory);
+  const strange = names.find((name) => !isOurs(name));
+  if (names.includes(REPORT_FILE) || strange === undefined) return;
+  throw new DunlinError(
+    `${directory} holds something else (${strange}); name a new directory, or one of an earlier run`,
+    { code: 'input-invalid' },
+  );
+}
+
+async function clear(files: Files, directory: string): Promise<void> {
+  await checkOutputDirectory(files, directory);
+  await files.remove(join(directory, REPORT_FILE));
+  await files.syncDirectory(directory);
+  for (const name of await files.list(directory))
+    if (isOurs(name)) await files.remove(join(directory, name));
+}
+
+function isOurs(name: string): boolean {
+  const plain = name.replace(/\.new$/, '');
+  return (
+    [REPORT_FILE, REPORT_PAGE_FILE, GOLDEN_INPUTS_FILE].includes(plain) ||
+    ['float.tflite', 'int8.tflite', 'dynamic.tflite', 'float16.tflite'].includes(plain)
+  );
+}
+
+/** What a run of the optimizer left, as a release is made of it. */
+export interface OptimizedDirectory {
+  readonly report: Report;
+  readonly variant: Variant;
+  readonly model: Uint8Array;
+  /** .npy; absent for a model with several inputs. */
+  readonly goldenInputs: Uint8Array | undefined;
+}
+
+/**
+ * Reads a directory that `writeOptimized` wrote.
+ * @param name of the variant; the chosen one when left out
+ * @throws `file-missing`, `input-invalid`, `digest-mismatch` where a file is not the one that was measured
+ */
+export async function readOptimized(
+  files: Files,
+  directory: string,
+  name?: string,
+): Promise<OptimizedDirectory> {
+  const bytes = await files.read(join(directory, REPORT_FILE));
+  if (bytes === undefined) {
+    throw new DunlinError(
+      `${directory}: there is no ${REPORT_FILE}; dunlin optimize --out makes such a directory`,
+      { code: 'file-missing' },
+    );
+  }
+  if (bytes.byteLength > MAX_REPORT_BYTES)
+    throw invalid(`${directory}/${REPORT_FILE} is too large`);
+  const report = parseJson(Report, bytes, join(directory, REPORT_FILE));
+  const wanted = name ?? report.choice.variant;
+  const variant = report.variants.find((each) => each.name === wanted);
+  if (variant === undefined) {
+    const names = report.variants.map((each) => each.name).join(', ');
+    throw invalid(
+      wanted === undefined
+        ? `${directory}: no variant fits the budget (${report.choice.reason}); name one of ${names}`
+        : `${directory}: there is no variant ${wanted}; it has ${names}`,
+    );
+  }
+  if (!FILE_NAME.test(variant.file))
+    throw invalid(`${directory}: a variant's file is named ${variant.file}`);
+  const model = await files.read(join(directory, variant.file));
+  if (model === undefined) {
+    throw new DunlinError(`${join(directory, variant.file)}: no such file`, {
+      code: 'file-missing',
+    });
+  }
+  if (sha256Hex(model) !== variant.sha256) {
+    throw new DunlinError(
+      `${join(directory, variant.file)} is not the file that was measured; run dunlin optimize again`,
+      { code: 'digest-mismatch' },
+    );
+  }
+  const goldenInputs = await files.read(join(directory, GOLDEN_INPUTS_FILE));
+  return { report, variant, model, goldenInputs };
+}
+
+function invalid(message: string): DunlinError {
+  return new DunlinError(message, { code: 'input-invalid' });
+}

@@ -1,0 +1,75 @@
+import { DunlinError } from '../core/index.ts';
+import { elementCount, printable } from '../tflite/index.ts';
+import type { FloatModel } from './float-model.ts';
+import { type Samples, spreadSamples } from './measure/sample-runs.ts';
+import type { Optimized, OptimizeRequest } from './request.ts';
+import type { SampleSet } from './samples/index.ts';
+
+/** Enough for a device to know the model by, and small beside it. */
+const GOLDEN_INPUTS = 32;
+
+/** A set for each input of a model, as samples for it. */
+export function samplesOf(sets: readonly SampleSet[]): Samples {
+  return {
+    count: sets[0]?.count ?? 0,
+    at: (index) =>
+      sets.map(({ values, elementCount: size }) =>
+        values.subarray(index * size, (index + 1) * size),
+      ),
+  };
+}
+
+/** @throws `input-invalid` where sets do not fit the model or one another */
+export function checkSampleSets(float: FloatModel, request: OptimizeRequest): void {
+  const judgedBy = request.evaluation ?? request.calibration;
+  for (const sets of [request.calibration, judgedBy]) checkSets(float, sets);
+  const { labels } = request;
+  if (labels !== undefined && labels.length !== judgedBy[0]!.count) {
+    throw invalid(
+      `${labels.length} labels for ${judgedBy[0]!.count} evaluation samples; give one for each`,
+    );
+  }
+  const [output] = float.subgraph.outputs;
+  const classes = elementCount(float.graph.tensor(output!).shape);
+  const largest = labels?.reduce((most, label) => Math.max(most, label), 0) ?? 0;
+  if (largest >= classes) {
+    throw invalid(`a label of ${largest}, and the model tells ${classes} classes apart, from 0 on`);
+  }
+}
+
+function checkSets({ subgraph, graph, what }: FloatModel, sets: readonly SampleSet[]): void {
+  if (sets.length !== subgraph.inputs.length) {
+    throw invalid(
+      `${what} has ${subgraph.inputs.length} inputs and there are samples for ${sets.length}`,
+    );
+  }
+  for (const [place, { count, elementCount: size, source }] of sets.entries()) {
+    const tensor = graph.tensor(subgraph.inputs[place]!);
+    if (size !== elementCount(tensor.shape)) {
+      throw invalid(
+        `${source}: samples of ${size} values, and input "${printable(tensor.name)}" takes ${tensor.shape.join(' x ')}`,
+      );
+    }
+    if (count === 0 || count !== sets[0]!.count) {
+      throw invalid(`${source}: ${count} samples where the first input has ${sets[0]!.count}`);
+    }
+  }
+}
+
+export function goldenInputsOf(
+  { subgraph, graph }: FloatModel,
+  samples: Samples,
+): Optimized['goldenInputs'] {
+  if (subgraph.inputs.length !== 1) return undefined;
+  const [batch = 1, ...shape] = graph.tensor(subgraph.inputs[0]!).shape;
+  const few = spreadSamples(samples, GOLDEN_INPUTS);
+  const rows = Array.from({ length: few.count }, (_, index) => few.at(index)[0]!);
+  const size = rows[0]!.length;
+  const values = new Float32Array(few.count * size);
+  for (const [index, row] of rows.entries()) values.set(row, index * size);
+  return { shape: [few.count * batch, ...shape], values };
+}
+
+function invalid(message: string): DunlinError {
+  return new DunlinError(message, { code: 'input-invalid' });
+}
