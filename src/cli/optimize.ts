@@ -34,11 +34,11 @@ import { grouped, table } from './table.ts';
 
 const HELP = `
 Calibration samples are what the model will meet on the device, a few hundred of them: an .npy or .npz of shape
-[count, …input], a .csv with a sample a line, or a folder of images. They set the ranges of the int8 values, so they must
-look like the real thing. --eval and --labels judge the result on other samples.
+[count, …input], a .csv with a sample a line, or a folder of images. They set the ranges of the int8 values, so they
+must look like the real thing. --eval and --labels judge the result on other samples.
 
-Modes: int8 computes in integers throughout: smallest, fastest, needed for microcontrollers and the Edge TPU. dynamic has
-int8 weights and float activations. float16 halves the file and changes next to nothing. all makes every one of them.
+Modes: int8 computes in integers throughout: smallest, fastest, needed for microcontrollers and the Edge TPU. dynamic
+has int8 weights and float activations. float16 halves the file and changes next to nothing. all makes every one of them.
 
 A budget picks the variant, the smallest that keeps every limit: size, compressed, memory (bytes, with k or M),
 latency (us, or ms) on this machine, drop (in percent, of accuracy with labels, of agreement with float without), sqnr (dB).

@@ -60,8 +60,8 @@ export interface Loss {
 }
 
 /**
- * With labels: accuracy. Without, for a classifier: agreement with float, averaged over classes. Else: the error's share
- * of the signal, by root mean square, so that 40 dB are 1 %.
+ * With labels: accuracy. Without, for a classifier: agreement with float, averaged over classes. Else: the error's
+ * share of the signal, by root mean square, so that 40 dB are 1 %.
  */
 export function lossOf(variant: Variant, float: Variant): Loss {
   if (variant.accuracy !== undefined && float.accuracy !== undefined) {

@@ -101,7 +101,8 @@ function checkSameEnds(a: TfliteModel, b: TfliteModel, whatA: string, whatB: str
   if (differs < 0) return;
   const place = differs === left.length - 1 ? 'the output' : `input ${differs}`;
   throw new DunlinError(
-    `${printable(whatA)} and ${printable(whatB)} do not compare: ${place} is ${left[differs]} and ${right[differs] ?? 'missing'}`,
+    `${printable(whatA)} and ${printable(whatB)} do not compare: ${place} is ${left[differs]} and ` +
+      `${right[differs] ?? 'missing'}`,
     { code: 'input-invalid' },
   );
 }

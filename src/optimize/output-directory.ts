@@ -16,8 +16,8 @@ const MAX_REPORT_BYTES = 64 * 1024 * 1024;
 const FILE_NAME = /^[a-z0-9]+\.tflite$/;
 
 /**
- * Writes the variants, golden inputs, report.html and, last, report.json. A directory that an earlier run wrote is taken
- * over: its report goes first, so that what stands there at any time is one run's, or has no report.
+ * Writes the variants, golden inputs, report.html and, last, report.json. A directory that an earlier run wrote is
+ * taken over: its report goes first, so that what stands there at any time is one run's, or has no report.
  * @throws `input-invalid` for a directory that holds something else
  */
 export async function writeOptimized(

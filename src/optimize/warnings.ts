@@ -25,8 +25,8 @@ export function sampleWarnings(count: number, separate: boolean): Warning[] {
           {
             kind: 'few-samples',
             message:
-              `${count} calibration samples: with fewer than ${FEW_SAMPLES}, the ranges depend on the luck of the draw; ` +
-              'give more, of all the kinds that the device will see',
+              `${count} calibration samples: with fewer than ${FEW_SAMPLES}, the ranges depend on the luck of the ` +
+              'draw; give more, of all the kinds that the device will see',
           },
         ];
   const same: Warning[] = separate

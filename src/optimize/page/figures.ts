@@ -100,7 +100,7 @@ const RULES: readonly BudgetRule[] = [
   },
 ];
 
-/** The limits that were set, in words: "file size at most 80.0 KiB". */
+/** The limits that were set, in words: "file size at most 80.0 kB". */
 export function budgetLimits(report: Report): string[] {
   return RULES.flatMap((rule) => {
     const limit = report.choice.budget[rule.key];
