@@ -37,19 +37,21 @@ Calibration samples are what the model will meet on the device, a few hundred of
 [count, …input], a .csv with a sample a line, or a folder of images. They set the ranges of the int8 values, so they
 must look like the real thing. --eval and --labels judge the result on other samples.
 
-Modes: int8 computes in integers throughout: smallest, fastest, needed for microcontrollers and the Edge TPU. dynamic
-has int8 weights and float activations. float16 halves the file and changes next to nothing. all makes every one of them.
+Modes: int8 computes in integers throughout: smallest, fastest, needed for microcontrollers and the Edge TPU.
+dynamic has int8 weights and float activations. float16 halves the file and changes next to nothing. all makes every
+one of them.
 
 A budget picks the variant, the smallest that keeps every limit: size, compressed, memory (bytes, with k or M),
-latency (us, or ms) on this machine, drop (in percent, of accuracy with labels, of agreement with float without), sqnr (dB).
-Without one: the smallest that loses no more than 1 %.
+latency (us or ms, on this machine), drop (in percent: of accuracy with --labels, of agreement with float without),
+sqnr (dB). Without one it is the smallest, and the report says what it loses.
 
---out holds the variants, report.html to look at, report.json for scripts, and is what
-"dunlin release build --from" takes. Status 8 means that no variant fits the budget; the directory is written all the same.
+--out holds the variants, report.html to look at, report.json for scripts, and is what "dunlin release build --from"
+takes. Status 8 means that no variant fits the budget; the directory is written all the same.
 
 Examples:
   dunlin optimize float.tflite --calibration samples.npy --out optimized
-  dunlin optimize float.tflite --calibration photos/ --image-range -1..1 --mode all --budget size=300k,drop=1% --out optimized
+  dunlin optimize float.tflite --calibration photos/ --image-range -1..1 --mode all \\
+    --budget size=300k,drop=1% --out optimized
   dunlin optimize float.tflite --calibration cal.npy --eval eval.npy --labels labels.npy --out optimized --json`;
 
 interface OptimizeOptions {
@@ -192,7 +194,7 @@ function taskOf({ step, subject }: Progress): string {
     case 'calibrate':
       return `calibrating ${subject}`;
     case 'quantize':
-      return `trying ${subject} ranges`;
+      return `choosing ranges for ${subject}`;
     case 'evaluate':
       return `measuring ${subject}`;
   }

@@ -114,8 +114,8 @@ export interface Choice {
 }
 
 /**
- * Of the variants that keep every limit the smallest; of those of about its size the fastest. Without limits that is the
- * smallest there is, whatever it loses: the reason says how much.
+ * Of the variants that keep every limit the smallest; of those of about its size the fastest. Without limits that is
+ * the smallest there is, whatever it loses: the reason says how much.
  * @param variants the float model first
  */
 export function chooseVariant(variants: readonly Variant[], budget: Budget): Choice {
@@ -177,8 +177,8 @@ function noneFits(
 ): string {
   const closest = judged.reduce((a, b) => (b.misses.length < a.misses.length ? b : a));
   return (
-    `No variant fits the budget; closest is ${closest.variant.name}, which ${closest.misses.join(' and ')}: allow more, ` +
-    'or make the model smaller.'
+    `No variant fits the budget; closest is ${closest.variant.name}, which ${closest.misses.join(' and ')}: ` +
+    'allow more, or make the model smaller.'
   );
 }
 

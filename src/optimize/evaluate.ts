@@ -42,13 +42,14 @@ export async function evaluateVariant(
   onProgress: (done: number) => void,
 ): Promise<{ readonly variant: Omit<Variant, 'pareto'>; readonly found: Outputs }> {
   const model = parseModel(bytes, name);
-  const found = await runOutputs(model, name, samples, run, onProgress);
   const layerSamples = spreadSamples(samples, LAYER_SAMPLES);
-  const [layers, stock, xnn] = [
-    await layerErrors(float.model, model, name, layerSamples, run),
-    await measureLatency(bytes, 'stock', samples, run),
-    await measureLatency(bytes, 'xnn', samples, run),
-  ];
+  const [found, layers] = await Promise.all([
+    runOutputs(model, name, samples, run, onProgress),
+    layerErrors(float.model, model, name, layerSamples, run),
+  ]);
+  // Alone on the machine, as far as this process can tell.
+  const stock = await measureLatency(bytes, 'stock', samples, run);
+  const xnn = await measureLatency(bytes, 'xnn', samples, run);
   const [reference, own] = [wanted.logits ?? wanted.output, found.logits ?? found.output];
   const comparable = wanted.logits !== undefined && found.logits !== undefined;
   const variant = {

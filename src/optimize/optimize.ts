@@ -8,9 +8,9 @@ import { type FloatModel, openFloatModel } from './float-model.ts';
 import { runOutputs } from './measure/logits.ts';
 import { writeDynamicModel } from './quantize/dynamic-model.ts';
 import { writeFloat16Model } from './quantize/float16-model.ts';
-import { type Int8Variant, quantizeInt8 } from './quantize/quantize-int8.ts';
+import { type Int8Variant, quantizeInt8, trialRuns } from './quantize/quantize-int8.ts';
 import type { Report, Variant } from './report-document.ts';
-import type { Mode, Optimized, OptimizeRequest } from './request.ts';
+import type { Mode, Optimized, OptimizeRequest, Progress } from './request.ts';
 import { checkSampleSets, goldenInputsOf, samplesOf } from './sample-inputs.ts';
 import { clippingWarnings, int8Warnings, sampleWarnings } from './warnings.ts';
 
@@ -85,8 +85,7 @@ async function makeCandidates(float: FloatModel, request: OptimizeRequest): Prom
   if (!wants('int8')) return { candidates, calibration };
   const int8 = await quantizeInt8(float, calibration, samples, settings, {
     ...request,
-    onTrial: (subject, done, total) =>
-      request.onProgress({ step: 'quantize', subject, done, total }),
+    onTrial: progress(request, 'quantize', what, trialRuns(samples)),
   });
   candidates.push({ ...plain('int8', int8.bytes), keptFloat: int8.keptFloat });
   return { candidates, int8, calibration };
@@ -94,7 +93,7 @@ async function makeCandidates(float: FloatModel, request: OptimizeRequest): Prom
 
 function progress(
   { onProgress }: OptimizeRequest,
-  step: 'calibrate' | 'evaluate',
+  step: Progress['step'],
   subject: string,
   total: number,
 ): (done: number) => void {

@@ -31,7 +31,7 @@ export const DEFAULT_SETTINGS: OptimizeSettings = {
 /** What is being done, and how far it is. */
 export interface Progress {
   readonly step: 'calibrate' | 'quantize' | 'evaluate';
-  /** The variant, or the range method, that is being worked on. */
+  /** The model or the variant that is being worked on. */
   readonly subject: string;
   readonly done: number;
   readonly total: number;

@@ -60,7 +60,9 @@ export function int8Warnings(
     const tensor = nameOf(float, index);
     warnings.push({
       kind: 'range-not-reached',
-      message: `tensor "${tensor}" uses ${steps} of its ${STEPS} int8 steps: it shares its range with larger values, or its range is built into the operator`,
+      message:
+        `tensor "${tensor}" uses ${steps} of its ${STEPS} int8 steps: it shares its range with larger values, or ` +
+        'its range is built into the operator',
       variant: 'int8',
       tensor,
     });
@@ -115,8 +117,8 @@ function silentChannels(
     {
       kind: 'dead-channels',
       message:
-        `channels that are zero for every calibration sample: ${found.join(', ')}; either the samples lack what wakes ` +
-        'them, or pruning them costs nothing',
+        `channels that are zero for every calibration sample: ${found.join(', ')}; either the samples lack what ` +
+        'wakes them, or pruning them costs nothing',
       variant: 'int8',
     },
   ];
@@ -155,7 +157,9 @@ function clipped(
   return [
     {
       kind: 'clipped',
-      message: `output "${tensor}": ${percent} % of the evaluation results lie outside ${low.toPrecision(3)} to ${high.toPrecision(3)}, all that int8 can say; calibrate with samples that reach as far`,
+      message:
+        `output "${tensor}": ${percent} % of the evaluation results lie outside ${low.toPrecision(3)} to ` +
+        `${high.toPrecision(3)}, all that int8 can say; calibrate with samples that reach as far`,
       variant: 'int8',
       tensor,
     },

@@ -14,6 +14,11 @@ import { type Int8Plan, planInt8 } from './int8-plan.ts';
 /** The methods are compared over so many calibration samples. */
 const TRIAL_SAMPLES = 100;
 
+/** Inferences that choosing the ranges takes. */
+export function trialRuns(samples: Samples): number {
+  return Math.min(samples.count, TRIAL_SAMPLES) * (1 + RANGE_METHODS.length);
+}
+
 export interface Int8Variant extends Omit<Int8Result, 'model'> {
   readonly bytes: Uint8Array;
   readonly plan: Int8Plan;
@@ -36,7 +41,7 @@ export async function quantizeInt8(
   calibration: Calibration,
   samples: Samples,
   settings: OptimizeSettings,
-  run: RunOptions & { readonly onTrial: (method: string, done: number, total: number) => void },
+  run: RunOptions & { readonly onTrial: (done: number) => void },
 ): Promise<Int8Variant> {
   const methods = settings.ranges === 'auto' ? RANGE_METHODS : [settings.ranges];
   const trials = methods.map((method): Trial => {
@@ -46,15 +51,17 @@ export async function quantizeInt8(
   const [first] = trials;
   if (trials.length === 1) return { ...first!.variant, ranges: first!.method };
   const trialSamples = spreadSamples(samples, TRIAL_SAMPLES);
-  const wanted = await runOutputs(float.model, float.what, trialSamples, run);
-  const scores: { readonly trial: Trial; readonly sqnrDb: number }[] = [];
-  for (const [place, trial] of trials.entries()) {
-    run.onTrial(trial.method, place, trials.length);
-    const model = parseModel(trial.variant.bytes, float.what);
-    const found = await runOutputs(model, `${float.what} (${trial.method})`, trialSamples, run);
-    const { sqnrDb } = agreementOf(wanted.logits ?? wanted.output, found.logits ?? found.output);
-    scores.push({ trial, sqnrDb: sqnrDb ?? Number.POSITIVE_INFINITY });
-  }
+  let done = 0;
+  const [wanted, ...found] = await Promise.all(
+    [float.model, ...trials.map(({ variant }) => parseModel(variant.bytes, float.what))].map(
+      (model) => runOutputs(model, float.what, trialSamples, run, () => run.onTrial(++done)),
+    ),
+  );
+  const scores = trials.map((trial, place) => {
+    const { logits, output } = found[place]!;
+    const { sqnrDb } = agreementOf(wanted!.logits ?? wanted!.output, logits ?? output);
+    return { trial, sqnrDb: sqnrDb ?? Number.POSITIVE_INFINITY };
+  });
   const best = scores.reduce((a, b) => (b.sqnrDb > a.sqnrDb ? b : a));
   const tried = scores
     .map(({ trial, sqnrDb }) => `${trial.method} ${sqnrDb.toFixed(2)} dB`)
