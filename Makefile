@@ -41,6 +41,7 @@ soak: test
 bench: build
 	@node dist/bench/inference.js
 	@node dist/bench/agent-memory.js
+	@node dist/bench/quantizer.js
 
 examples: build
 	@node dist/examples/motor/make.js

@@ -10,16 +10,16 @@ import {
 import {
   MAX_MODEL_BYTES,
   parseModel,
+  renameInner,
   repackModel,
   serializeModel,
-  withoutInnerNames,
 } from '../tflite/index.ts';
 import type { CommandIo } from './command.ts';
 import { grouped } from './table.ts';
 
 interface RepackOptions {
   readonly out?: string;
-  readonly keepNames: boolean;
+  readonly stripNames: boolean;
   readonly json: boolean;
 }
 
@@ -31,18 +31,19 @@ export function repackCommand(io: CommandIo): Command {
     )
     .argument('<model>', 'a .tflite file')
     .option('--out <file>', 'where to write it (default: <model>.repacked.tflite beside it)')
-    .option('--keep-names', 'keep the names of the tensors between inputs and outputs', false)
+    .option('--strip-names', 'leave out the names of the tensors between inputs and outputs', false)
     .option('--json', 'print one JSON document', false)
     .addHelpText(
       'after',
       `
 Equal constants, vectors and options are kept once, and what nothing uses is left out: unused tensors, buffers and
-operator codes, converters' notes about themselves, names of inner tensors. Names of inputs, outputs and signatures,
-and the model's own metadata (labels, say) stay. Weights and arithmetic are not touched.
+operator codes, converters' notes about themselves; of the names that converters join for an inner tensor the first
+stays. Inputs, outputs, signatures and the model's own metadata (labels, say) stay, and weights and arithmetic are not
+touched.
 
 Examples:
   dunlin repack model.tflite
-  dunlin repack model.tflite --out small.tflite --keep-names`,
+  dunlin repack model.tflite --out small.tflite --strip-names`,
     )
     .action((file: string, options: RepackOptions) => repack(io, file, options));
 }
@@ -50,7 +51,7 @@ Examples:
 async function repack(io: CommandIo, file: string, options: RepackOptions): Promise<void> {
   const before = await readNamedFile(file, MAX_MODEL_BYTES);
   const model = repackModel(parseModel(before, basename(file)));
-  const packed = serializeModel(options.keepNames ? model : withoutInnerNames(model));
+  const packed = serializeModel(renameInner(model, options.stripNames ? 'none' : 'short'));
   // A file that is as small already is better left as it is.
   const after = packed.byteLength < before.byteLength ? packed : before;
   const out = options.out ?? file.replace(/(\.tflite)?$/, '.repacked.tflite');

@@ -1,14 +1,12 @@
+import { firstAlias } from '../tflite/index.ts';
 import type { FloatModel } from './float-model.ts';
-
-/** Converters join every name that a tensor had on its way, with this between them. */
-const ALIAS_SEPARATOR = ';';
 
 /**
  * Names for the tensors between the ends of a written model: the first of a tensor's aliases, without the folders that
  * all of them share. Names of inputs and outputs are an interface and are not asked of this.
  */
 export function shortNames({ subgraph }: FloatModel): (index: number) => string {
-  const aliases = subgraph.tensors.map(({ name }) => name.split(ALIAS_SEPARATOR)[0]!);
+  const aliases = subgraph.tensors.map(({ name }) => firstAlias(name));
   const computed = subgraph.operators.flatMap(({ outputs }) => outputs);
   const folders = computed.map((index) => aliases[index]!.split('/').slice(0, -1));
   const [first = []] = folders;

@@ -106,8 +106,15 @@ class ConstantPool {
   }
 }
 
-/** The same model without the names of the tensors between its ends; nothing that runs it asks for them. */
-export function withoutInnerNames(model: TfliteModel): TfliteModel {
+/** Converters join every name that a tensor had on its way, with this between them. */
+const ALIAS_SEPARATOR = ';';
+
+/**
+ * The same model with other names for the tensors between its ends; nothing that runs it asks for them. Inputs, outputs
+ * and what signatures name keep theirs.
+ * @param names `short`: the first of a tensor's joined names; `none`
+ */
+export function renameInner(model: TfliteModel, names: 'short' | 'none'): TfliteModel {
   return {
     ...model,
     subgraphs: model.subgraphs.map((subgraph, index) => {
@@ -116,10 +123,16 @@ export function withoutInnerNames(model: TfliteModel): TfliteModel {
         if (signature.subgraph !== index) continue;
         for (const { tensor } of [...signature.inputs, ...signature.outputs]) kept.add(tensor);
       }
-      const tensors = subgraph.tensors.map((tensor, place) =>
-        kept.has(place) ? tensor : { ...tensor, name: '' },
-      );
+      const tensors = subgraph.tensors.map((tensor, place) => {
+        if (kept.has(place)) return tensor;
+        return { ...tensor, name: names === 'none' ? '' : firstAlias(tensor.name) };
+      });
       return { ...subgraph, tensors };
     }),
   };
+}
+
+/** The first of the names that a converter joined. */
+export function firstAlias(name: string): string {
+  return name.split(ALIAS_SEPARATOR)[0]!;
 }
