@@ -1,8 +1,8 @@
 #!/usr/bin/env node
+import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { DunlinError, ERROR_EXIT_STATUS, errnoOf, errorMessage } from '../core/index.ts';
 import type { CommandFactory, CommandIo } from './command.ts';
-import { packageVersion } from './package-version.ts';
 
 /** Loaded when asked for: `inspect` need not wait for MQTT and TUF. */
 const COMMANDS: Record<string, { summary: string; load: () => Promise<CommandFactory> }> = {
@@ -101,6 +101,11 @@ function report(error: unknown, io: CommandIo): number {
   io.err(`dunlin: internal error: ${errorMessage(error)}\n`);
   if (io.env['DUNLIN_DEBUG'] !== undefined && error instanceof Error) io.err(`${error.stack}\n`);
   return INTERNAL_ERROR_STATUS;
+}
+
+function packageVersion(): string {
+  const text = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
 }
 
 // A reader that has heard enough (`| head`) is no fault.

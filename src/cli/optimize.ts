@@ -1,4 +1,3 @@
-import { cpus } from 'node:os';
 import { basename, join } from 'node:path';
 import { Command, Option } from 'commander';
 import { DunlinError, nodeFiles, readNamedFile, systemClock } from '../core/index.ts';
@@ -7,6 +6,7 @@ import {
   checkOutputDirectory,
   MODES,
   type Mode,
+  machineFacts,
   type Optimized,
   optimize,
   type Progress,
@@ -22,7 +22,6 @@ import {
 import { MAX_MODEL_BYTES } from '../tflite/index.ts';
 import type { CommandIo } from './command.ts';
 import { integerValue } from './option-values.ts';
-import { packageVersion } from './package-version.ts';
 import { ProgressLine } from './progress-line.ts';
 import {
   IMAGE_RANGE_HELP,
@@ -175,17 +174,6 @@ async function readAllSamples(
     calibration,
     ...(evaluation === undefined ? {} : { evaluation }),
     ...(labels === undefined ? {} : { labels }),
-  };
-}
-
-function machineFacts(): Report['machine'] {
-  const all = cpus();
-  return {
-    cpu: all[0]?.model.trim() ?? 'unknown',
-    cores: all.length,
-    architecture: process.arch,
-    node: process.version,
-    dunlin: packageVersion(),
   };
 }
 

@@ -1,8 +1,8 @@
 import { basename } from 'node:path';
 import { createLogger, DunlinError, systemClock } from '../core/index.ts';
 import { type LoadModel, sandboxLoader } from '../inference/index.ts';
-import { type ImageRange, readSamples, type SampleSet } from '../optimize/index.ts';
-import { parseModel, printable } from '../tflite/index.ts';
+import { type ImageRange, modelInputs, readSamples, type SampleSet } from '../optimize/index.ts';
+import { printable } from '../tflite/index.ts';
 import type { CommandIo } from './command.ts';
 import type { ProgressLine } from './progress-line.ts';
 
@@ -50,8 +50,7 @@ export async function readModelSamples(
   reading: SampleReading,
 ): Promise<SampleSet[]> {
   const { use, maxCount, progress, signal } = reading;
-  const [graph] = parseModel(model, what).subgraphs;
-  const inputs = graph!.inputs.map((index) => graph!.tensors[index]!);
+  const inputs = modelInputs(model, what);
   if (inputs.length > 1 && !path.endsWith('.npz')) {
     const names = inputs.map(({ name }) => printable(name)).join(', ');
     throw new DunlinError(

@@ -1,12 +1,21 @@
 import { DunlinError } from '../core/index.ts';
-import { elementCount, printable } from '../tflite/index.ts';
+import { elementCount, parseModel, printable } from '../tflite/index.ts';
 import type { FloatModel } from './float-model.ts';
 import { type Samples, spreadSamples } from './measure/sample-runs.ts';
 import type { Optimized, OptimizeRequest } from './request.ts';
-import type { SampleSet } from './samples/index.ts';
+import type { SampleInput, SampleSet } from './samples/index.ts';
 
 /** Enough for a device to know the model by, and small beside it. */
 const GOLDEN_INPUTS = 32;
+
+/** The inputs that a model's file wants samples for, in its order. @throws `model-*` */
+export function modelInputs(model: Uint8Array, what: string): SampleInput[] {
+  const [graph] = parseModel(model, what).subgraphs;
+  return (graph?.inputs ?? []).map((index) => {
+    const { name, shape } = graph!.tensors[index]!;
+    return { name, shape };
+  });
+}
 
 /** A set for each input of a model, as samples for it. */
 export function samplesOf(sets: readonly SampleSet[]): Samples {
