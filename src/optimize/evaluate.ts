@@ -17,6 +17,8 @@ import type { KeptOperator } from './quantize/int8-model.ts';
 import type { Variant } from './report-document.ts';
 
 const WORST_INPUTS = 10;
+/** The float model, repacked: what the others are measured against. */
+export const FLOAT_VARIANT = 'float';
 
 /** A variant to be judged. */
 export interface Candidate {
@@ -42,10 +44,13 @@ export async function evaluateVariant(
   onProgress: (done: number) => void,
 ): Promise<{ readonly variant: Omit<Variant, 'pareto'>; readonly found: Outputs }> {
   const model = parseModel(bytes, name);
+  const keepsLayers = name === FLOAT_VARIANT;
   const layerSamples = spreadSamples(samples, LAYER_SAMPLES);
-  const [found, layers] = await Promise.all([
+  const [found, layers, facts] = await Promise.all([
     runOutputs(model, name, samples, run, onProgress),
-    layerErrors(float.model, model, name, layerSamples, run),
+    // The float model repacked has the float model's layers.
+    keepsLayers ? [] : layerErrors(float.model, model, name, layerSamples, run),
+    modelFacts(model, bytes),
   ]);
   // Alone on the machine, as far as this process can tell.
   const stock = await measureLatency(bytes, 'stock', samples, run);
@@ -55,7 +60,7 @@ export async function evaluateVariant(
   const variant = {
     name,
     file,
-    ...modelFacts(model, bytes),
+    ...facts,
     latency: {
       ...(stock === undefined ? {} : { stock }),
       ...(xnn === undefined ? {} : { xnn }),

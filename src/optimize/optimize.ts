@@ -2,7 +2,7 @@ import { sha256Hex } from '../core/index.ts';
 import { describeModel, printable } from '../tflite/index.ts';
 import { type Calibration, calibrate } from './calibrate/calibrate.ts';
 import { chooseVariant, paretoFront } from './choose.ts';
-import { type Candidate, type Evaluation, evaluateVariant } from './evaluate.ts';
+import { type Candidate, type Evaluation, evaluateVariant, FLOAT_VARIANT } from './evaluate.ts';
 import { finishModel } from './finish-model.ts';
 import { type FloatModel, openFloatModel } from './float-model.ts';
 import { runOutputs } from './measure/logits.ts';
@@ -72,7 +72,7 @@ async function makeCandidates(float: FloatModel, request: OptimizeRequest): Prom
     keptFloat: [],
   });
   const wants = (mode: Mode): boolean => settings.modes.includes(mode);
-  const candidates = [plain('float', finishModel(float.model, what))];
+  const candidates = [plain(FLOAT_VARIANT, finishModel(float.model, what))];
   if (wants('float16'))
     candidates.push(plain('float16', finishModel(writeFloat16Model(float), what)));
   if (!wants('dynamic') && !wants('int8')) return { candidates };

@@ -7,9 +7,10 @@ import {
   sha256Hex,
   writeFileAtomic,
 } from '../core/index.ts';
+import { FLOAT_VARIANT } from './evaluate.ts';
 import { renderReportPage } from './page/index.ts';
 import { REPORT_FILE, REPORT_PAGE_FILE, Report, type Variant } from './report-document.ts';
-import type { Optimized } from './request.ts';
+import { MODES, type Optimized } from './request.ts';
 
 export const GOLDEN_INPUTS_FILE = 'golden-inputs.npy';
 const MAX_REPORT_BYTES = 64 * 1024 * 1024;
@@ -61,7 +62,7 @@ function isOurs(name: string): boolean {
   const plain = name.replace(/\.new$/, '');
   return (
     [REPORT_FILE, REPORT_PAGE_FILE, GOLDEN_INPUTS_FILE].includes(plain) ||
-    ['float.tflite', 'int8.tflite', 'dynamic.tflite', 'float16.tflite'].includes(plain)
+    [FLOAT_VARIANT, ...MODES].some((variant) => plain === `${variant}.tflite`)
   );
 }
 

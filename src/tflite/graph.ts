@@ -65,6 +65,15 @@ export class Graph {
     return elementCount(tensor.shape) * elementBytes(tensor.type);
   }
 
+  /** The values of a float32 constant. */
+  floats(tensor: TfliteTensor): Float32Array {
+    const bytes = this.data(tensor);
+    const { BYTES_PER_ELEMENT } = Float32Array;
+    const aligned = bytes.byteOffset % BYTES_PER_ELEMENT === 0 ? bytes : new Uint8Array(bytes);
+    const length = Math.floor(aligned.byteLength / BYTES_PER_ELEMENT);
+    return new Float32Array(aligned.buffer, aligned.byteOffset, length);
+  }
+
   /** The values of a constant of a type of at most 32 bits, or of int64 (as numbers). */
   values(tensor: TfliteTensor): number[] {
     const bytes = this.data(tensor);

@@ -24,10 +24,11 @@ export class Histogram {
 
   add(values: Float32Array): void {
     let [low, high] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
-    for (const value of values) {
+    for (let index = 0; index < values.length; index++) {
+      const value = values[index]!;
       if (value < low) low = value;
       if (value > high) high = value;
-      if (!Number.isFinite(value)) this.notFinite ??= value;
+      if (value - value !== 0) this.notFinite ??= value;
     }
     if (this.notFinite !== undefined || values.length === 0) return;
     this.min = Math.min(this.min, low);

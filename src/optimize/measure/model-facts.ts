@@ -1,4 +1,5 @@
-import { brotliCompressSync, constants } from 'node:zlib';
+import { promisify } from 'node:util';
+import { brotliCompress, constants } from 'node:zlib';
 import { sha256Hex } from '../../core/index.ts';
 import { percentile } from '../../inference/index.ts';
 import {
@@ -37,13 +38,14 @@ export type ModelFacts = Pick<
 >;
 
 /** What a file says of itself, without running it. */
-export function modelFacts(model: TfliteModel, bytes: Uint8Array): ModelFacts {
+export async function modelFacts(model: TfliteModel, bytes: Uint8Array): Promise<ModelFacts> {
   const { macs, sparsity, fullyInt8, inputs, outputs } = describeModel(model, bytes);
   const params = { [constants.BROTLI_PARAM_QUALITY]: constants.BROTLI_MAX_QUALITY };
   return {
     sha256: sha256Hex(bytes),
     sizeBytes: bytes.byteLength,
-    compressedBytes: brotliCompressSync(bytes, { params }).byteLength,
+    // On a thread of its own: quality 11 takes seconds for a few megabytes.
+    compressedBytes: (await promisify(brotliCompress)(bytes, { params })).byteLength,
     macs,
     peakActivationBytes: peakActivationBytes(model),
     sparsity,

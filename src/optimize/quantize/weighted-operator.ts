@@ -35,7 +35,7 @@ export function roundLayer(weighted: WeightedOperator): RoundedLayer {
   const { graph } = float;
   const tensor = graph.tensor(operator.inputs[scheme.position]!);
   const weights: WeightTensor = {
-    values: Float32Array.from(graph.values(tensor)),
+    values: graph.floats(tensor),
     shape: tensor.shape,
     channelAxis: scheme.channelAxis,
   };
@@ -67,7 +67,7 @@ function biasOf({ float: { graph }, operator, scheme }: WeightedOperator): Float
   const channels = graph.tensor(operator.inputs[scheme.position]!).shape[scheme.channelAxis]!;
   return index === -1
     ? new Float64Array(channels)
-    : Float64Array.from(graph.values(graph.tensor(index)));
+    : Float64Array.from(graph.floats(graph.tensor(index)));
 }
 
 function correct(
