@@ -8,6 +8,7 @@ import {
   type Mode,
   machineFacts,
   type Optimized,
+  openFloatModel,
   optimize,
   type Progress,
   parseBudget,
@@ -114,6 +115,8 @@ async function run(io: CommandIo, file: string, options: OptimizeOptions): Promi
   const progress = new ProgressLine(io, systemClock.monotonicMs);
   const what = basename(file);
   const model = await readNamedFile(file, MAX_MODEL_BYTES);
+  // What cannot be quantized is said before samples are asked for.
+  openFloatModel(model, what);
   const samples = await readAllSamples(io, model, what, options, progress);
   const optimized = await optimize({
     model,

@@ -2,6 +2,7 @@ export { RANGE_METHODS, type RangeMethod } from './calibrate/ranges.ts';
 export * from './choose.ts';
 export * from './compare.ts';
 export * from './edge-tpu.ts';
+export { openFloatModel } from './float-model.ts';
 export * from './machine-facts.ts';
 export { agreementOf, type Rows } from './measure/agreement.ts';
 export type { Samples } from './measure/sample-runs.ts';

@@ -1,5 +1,11 @@
 import { dequantize, type LoadedModel, quantize } from '../../inference/index.ts';
-import { Graph, printable, serializeModel, type TfliteModel } from '../../tflite/index.ts';
+import {
+  firstAlias,
+  Graph,
+  printable,
+  serializeModel,
+  type TfliteModel,
+} from '../../tflite/index.ts';
 import type { LayerError } from '../report-document.ts';
 import { ErrorSum } from './agreement.ts';
 import { alignLayers, type LayerPair } from './align-layers.ts';
@@ -54,7 +60,7 @@ export async function layerErrors(
       samples,
       options,
     );
-    return describe(other, layers, sums, alone !== undefined);
+    return describe(reference, other, layers, sums, alone !== undefined);
   } finally {
     await Promise.all([whole, accumulated, alone].map((model) => model?.close()));
   }
@@ -220,19 +226,21 @@ async function addUp(contest: Contest, samples: Samples, { signal }: RunOptions)
 }
 
 function describe(
+  reference: TfliteModel,
   other: TfliteModel,
   layers: readonly WatchedLayer[],
   sums: readonly { readonly accumulated: ErrorSum; readonly own: ErrorSum }[],
   withOwn: boolean,
 ): LayerError[] {
   const graph = new Graph(other, 'model');
-  return layers.map(({ other: place, otherOutput }, index) => {
+  return layers.map(({ other: place, otherOutput, referenceOutput }, index) => {
+    const referenceName = reference.subgraphs[0]!.tensors[referenceOutput]!.name;
     const { accumulated, own } = sums[index]!;
     const tensor = graph.tensor(otherOutput);
     return {
       operator: place,
       name: graph.code(graph.subgraph.operators[place]!).builtin,
-      tensor: printable(tensor.name),
+      tensor: printable(firstAlias(tensor.name || referenceName)),
       shape: [...tensor.shape],
       accumulatedSqnrDb: accumulated.sqnrDb,
       ...(withOwn ? { ownSqnrDb: own.sqnrDb } : {}),

@@ -6,6 +6,7 @@ import {
   describeModel,
   elementBytes,
   elementCount,
+  firstAlias,
   Graph,
   operatorSpec,
   printable,
@@ -96,7 +97,7 @@ function weightSummaries(model: TfliteModel): WeightSummary[] {
     if (!graph.isConstant(graph.tensor(index))) index = origins.get(index)?.[0] ?? index;
     const tensor = graph.tensor(index);
     if (!graph.isConstant(tensor)) return [];
-    const name = printable(graph.tensor(operator.outputs[0]!).name);
+    const name = printable(firstAlias(graph.tensor(operator.outputs[0]!).name));
     return [
       { tensor: name, operator: builtin, shape: [...tensor.shape], ...summarize(graph, tensor) },
     ];
