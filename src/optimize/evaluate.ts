@@ -42,7 +42,7 @@ export async function evaluateVariant(
   { float, samples, labels, wanted }: Evaluation,
   run: RunOptions,
   onProgress: (done: number) => void,
-): Promise<{ readonly variant: Omit<Variant, 'pareto'>; readonly found: Outputs }> {
+): Promise<Omit<Variant, 'pareto'>> {
   const model = parseModel(bytes, name);
   const keepsLayers = name === FLOAT_VARIANT;
   const layerSamples = spreadSamples(samples, LAYER_SAMPLES);
@@ -57,7 +57,7 @@ export async function evaluateVariant(
   const xnn = await measureLatency(bytes, 'xnn', samples, run);
   const [reference, own] = [wanted.logits ?? wanted.output, found.logits ?? found.output];
   const comparable = wanted.logits !== undefined && found.logits !== undefined;
-  const variant = {
+  return {
     name,
     file,
     ...facts,
@@ -73,7 +73,6 @@ export async function evaluateVariant(
     keptFloat: [...keptFloat],
     edgeTpu: mapToEdgeTpu(model),
   };
-  return { variant, found };
 }
 
 function worstInputs(

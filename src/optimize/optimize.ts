@@ -12,7 +12,7 @@ import { type Int8Variant, quantizeInt8, trialRuns } from './quantize/quantize-i
 import type { Report, Variant } from './report-document.ts';
 import type { Mode, Optimized, OptimizeRequest, Progress } from './request.ts';
 import { checkSampleSets, goldenInputsOf, samplesOf } from './sample-inputs.ts';
-import { clippingWarnings, int8Warnings, sampleWarnings } from './warnings.ts';
+import { clippingWarnings, int8Warnings, outputWarnings, sampleWarnings } from './warnings.ts';
 
 /**
  * A float model's smaller variants, what each costs and loses, and which one fits the budget.
@@ -29,8 +29,7 @@ export async function optimize(request: OptimizeRequest): Promise<Optimized> {
   const judged: Omit<Variant, 'pareto'>[] = [];
   for (const candidate of made.candidates) {
     const note = progress(request, 'evaluate', candidate.name, samples.count);
-    const { variant } = await evaluateVariant(candidate, evaluation, request, note);
-    judged.push(variant);
+    judged.push(await evaluateVariant(candidate, evaluation, request, note));
   }
   const front = paretoFront(judged.map((variant) => ({ ...variant, pareto: false })));
   const variants = judged.map((variant) => ({ ...variant, pareto: front.has(variant.name) }));
@@ -39,6 +38,7 @@ export async function optimize(request: OptimizeRequest): Promise<Optimized> {
     variants,
     choice: { ...chooseVariant(variants, request.budget), budget: request.budget },
     warnings: [
+      ...outputWarnings(float),
       ...sampleWarnings(request.calibration[0]!.count, request.evaluation !== undefined),
       ...(made.int8 === undefined
         ? []

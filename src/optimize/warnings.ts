@@ -17,6 +17,14 @@ const STEPS = 256;
 /** More evaluation results past the ends of the range than this are worth a word. */
 const CLIPPED_SHARE = 0.001;
 
+export function outputWarnings(float: FloatModel): Warning[] {
+  const [first, ...others] = float.subgraph.outputs;
+  if (others.length === 0) return [];
+  const tensor = nameOf(float, first!);
+  const message = `the model has ${others.length + 1} outputs; error and agreement are those of the first, "${tensor}"`;
+  return [{ kind: 'several-outputs', message, tensor }];
+}
+
 export function sampleWarnings(count: number, separate: boolean): Warning[] {
   const few: Warning[] =
     count >= FEW_SAMPLES

@@ -1,14 +1,13 @@
 import { DunlinError } from '../../core/index.ts';
-
-import { elementCount, printable, serializeModel, type TfliteModel } from '../../tflite/index.ts';
+import { elementCount, printable } from '../../tflite/index.ts';
 import type { FloatModel } from '../float-model.ts';
+import { exposeTensors } from '../measure/expose.ts';
 import { inferReals, type RunOptions, type Samples } from '../measure/sample-runs.ts';
 import { int8Scheme } from '../quantize/int8-schemes.ts';
 import { Histogram } from './histogram.ts';
 
 /** Below this, ranges depend on the luck of the draw: kws loses 4 dB with 5 samples and 22 with one. */
 export const FEW_SAMPLES = 100;
-const CPU_PATH = 'stock';
 
 /** What calibration saw of one activation. */
 export interface ActivationStatistics {
@@ -28,15 +27,9 @@ export interface CalibrationRun extends RunOptions {
 }
 
 /** Tensors that an operator computes and that are float32, in order of execution. */
-export function floatActivations({ subgraph, graph }: FloatModel): number[] {
+function floatActivations({ subgraph, graph }: FloatModel): number[] {
   const computed = subgraph.operators.flatMap(({ outputs }) => outputs);
   return computed.filter((index) => graph.tensor(index).type === 'float32');
-}
-
-/** The same model with every activation as an output. Signatures would contradict that. */
-export function exposeActivations(model: TfliteModel, activations: readonly number[]): TfliteModel {
-  const { signatures: _, subgraphs, ...rest } = model;
-  return { ...rest, subgraphs: [{ ...subgraphs[0]!, outputs: [...activations] }] };
 }
 
 /**
@@ -45,8 +38,8 @@ export function exposeActivations(model: TfliteModel, activations: readonly numb
  */
 export async function calibrate(float: FloatModel, run: CalibrationRun): Promise<Calibration> {
   const activations = floatActivations(float);
-  const bytes = serializeModel(exposeActivations(float.model, activations));
-  const loaded = await run.load(bytes, float.what, CPU_PATH);
+  const bytes = exposeTensors(float.model, activations);
+  const loaded = await run.load(bytes, float.what, 'stock');
   const weighted = weightedInputs(float);
   const found = new Map<number, ActivationStatistics>();
   for (const index of [...float.subgraph.inputs, ...activations]) {

@@ -9,6 +9,7 @@ import {
 import type { LayerError } from '../report-document.ts';
 import { ErrorSum } from './agreement.ts';
 import { alignLayers, type LayerPair } from './align-layers.ts';
+import { exposeTensors } from './expose.ts';
 import { inferReals, type RunOptions, type Samples } from './sample-runs.ts';
 
 /** Layers are watched over so many inputs: their errors differ by decibels, and every activation is copied. */
@@ -36,7 +37,7 @@ export async function layerErrors(
   const layers = watchedLayers(reference, other);
   if (layers.length === 0 || layers.length > MAX_ENDS) return [];
   const whole = await options.load(
-    expose(reference, referenceTensors(reference, layers)),
+    exposeTensors(reference, referenceTensors(reference, layers)),
     'reference',
     'stock',
   );
@@ -44,7 +45,7 @@ export async function layerErrors(
   let alone: LoadedModel | undefined;
   try {
     accumulated = await options.load(
-      expose(
+      exposeTensors(
         other,
         layers.map(({ otherOutput }) => otherOutput),
       ),
@@ -93,30 +94,7 @@ function referenceTensors(reference: TfliteModel, layers: readonly WatchedLayer[
   );
 }
 
-function expose(model: TfliteModel, outputs: readonly number[]): Uint8Array {
-  const { signatures: _, subgraphs, ...rest } = model;
-  const [subgraph] = subgraphs;
-  // What computes nothing that is asked for would be refused.
-  const operators = neededOperators(subgraph!, outputs);
-  return serializeModel({
-    ...rest,
-    subgraphs: [{ ...subgraph!, operators, outputs: [...outputs] }],
-  });
-}
-
 type Subgraph = TfliteModel['subgraphs'][number];
-
-function neededOperators(subgraph: Subgraph, outputs: readonly number[]): Subgraph['operators'] {
-  const needed = new Set(outputs);
-  return subgraph.operators
-    .toReversed()
-    .filter((operator) => {
-      if (!operator.outputs.some((output) => needed.has(output))) return false;
-      for (const input of operator.inputs) needed.add(input);
-      return true;
-    })
-    .toReversed();
-}
 
 interface Detached {
   readonly model: TfliteModel;

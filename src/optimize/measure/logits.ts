@@ -1,5 +1,7 @@
-import { logitsView, serializeModel, type TfliteModel } from '../../tflite/index.ts';
+import { DunlinError } from '../../core/index.ts';
+import { logitsView, type TfliteModel } from '../../tflite/index.ts';
 import type { Rows } from './agreement.ts';
+import { exposeTensors } from './expose.ts';
 import { inferReals, type RunOptions, type Samples } from './sample-runs.ts';
 
 /** What a model gives for many inputs. */
@@ -11,9 +13,12 @@ export interface Outputs {
 }
 
 /** Most result values held in memory for one model. */
-export const MAX_RESULT_VALUES = 64 * 1024 * 1024;
+const MAX_RESULT_VALUES = 64 * 1024 * 1024;
 
-/** Runs a model over the samples and keeps its first output and its logits. */
+/**
+ * Runs a model over the samples and keeps its first output and its logits.
+ * @throws `input-invalid` for more results than memory is set aside for, what loading and inference throw
+ */
 export async function runOutputs(
   model: TfliteModel,
   what: string,
@@ -24,12 +29,17 @@ export async function runOutputs(
   const [subgraph] = model.subgraphs;
   const logits = logitsView(withFirstOutput(model))?.subgraphs[0]?.outputs[0];
   const outputs = [subgraph!.outputs[0]!, ...(logits === undefined ? [] : [logits])];
-  const { signatures: _, ...rest } = model;
-  const exposed = { ...rest, subgraphs: [{ ...subgraph!, outputs }] };
-  const loaded = await load(serializeModel(exposed), what, 'stock');
+  const loaded = await load(exposeTensors(model, outputs), what, 'stock');
   try {
     const rows = loaded.outputs.map(({ shape }) => {
       const width = shape.reduce((product, size) => product * size, 1);
+      if (width * samples.count > MAX_RESULT_VALUES) {
+        throw new DunlinError(
+          `${what}: ${samples.count} inputs give ${width * samples.count} results, and ${MAX_RESULT_VALUES} are ` +
+            'held at most; give fewer inputs',
+          { code: 'input-invalid' },
+        );
+      }
       return { count: samples.count, width, values: new Float32Array(samples.count * width) };
     });
     for (let index = 0; index < samples.count; index++) {
