@@ -1,7 +1,7 @@
 import { DunlinError } from '../../core/index.ts';
-import { elementCount, printable } from '../../tflite/index.ts';
+import { elementCount, printable, serializeModel } from '../../tflite/index.ts';
 import type { FloatModel } from '../float-model.ts';
-import { exposeTensors } from '../measure/expose.ts';
+import { constantTensors, exposeTensors, MAX_ENDS } from '../measure/expose.ts';
 import { inferReals, type RunOptions, type Samples } from '../measure/sample-runs.ts';
 import { int8Scheme } from '../quantize/int8-schemes.ts';
 import { Histogram } from './histogram.ts';
@@ -26,10 +26,11 @@ export interface CalibrationRun extends RunOptions {
   readonly onProgress: (done: number) => void;
 }
 
-/** Tensors that an operator computes and that are float32, in order of execution. */
+/** Tensors that an operator computes of the inputs and that are float32, in order of execution. */
 function floatActivations({ subgraph, graph }: FloatModel): number[] {
+  const constant = constantTensors(graph);
   const computed = subgraph.operators.flatMap(({ outputs }) => outputs);
-  return computed.filter((index) => graph.tensor(index).type === 'float32');
+  return computed.filter((index) => graph.tensor(index).type === 'float32' && !constant.has(index));
 }
 
 /**
@@ -38,8 +39,6 @@ function floatActivations({ subgraph, graph }: FloatModel): number[] {
  */
 export async function calibrate(float: FloatModel, run: CalibrationRun): Promise<Calibration> {
   const activations = floatActivations(float);
-  const bytes = exposeTensors(float.model, activations);
-  const loaded = await run.load(bytes, float.what, 'stock');
   const weighted = weightedInputs(float);
   const found = new Map<number, ActivationStatistics>();
   for (const index of [...float.subgraph.inputs, ...activations]) {
@@ -50,27 +49,43 @@ export async function calibrate(float: FloatModel, run: CalibrationRun): Promise
       ...(weighted.has(index) ? { mean: new Float64Array(elementCount(shape)) } : {}),
     });
   }
+  for (let sample = 0; sample < run.samples.count; sample++) {
+    const values = run.samples.at(sample);
+    for (const [place, index] of float.subgraph.inputs.entries()) {
+      note(float, found.get(index)!, { index, sample, values: values[place]! });
+    }
+  }
+  // The runtime is asked for so many tensors at a time; hardly a model has more.
+  for (let from = 0; from < activations.length; from += MAX_ENDS) {
+    await watch(float, activations.slice(from, from + MAX_ENDS), found, run);
+  }
+  for (const { histogram, mean, channelSquares } of found.values()) {
+    divide(mean ?? [], run.samples.count);
+    divide(channelSquares, histogram.count / channelSquares.length);
+  }
+  return found;
+}
+
+async function watch(
+  float: FloatModel,
+  activations: readonly number[],
+  found: ReadonlyMap<number, ActivationStatistics>,
+  run: CalibrationRun,
+): Promise<void> {
+  const bytes = serializeModel(exposeTensors(float.model, activations));
+  const loaded = await run.load(bytes, float.what, CPU_PATH);
   try {
     for (let sample = 0; sample < run.samples.count; sample++) {
       run.signal.throwIfAborted();
-      const values = run.samples.at(sample);
-      const activationsOfSample = await inferReals(loaded, values);
-      for (const [place, index] of float.subgraph.inputs.entries()) {
-        note(float, found.get(index)!, { index, sample, values: values[place]! });
-      }
+      const results = await inferReals(loaded, run.samples.at(sample));
       for (const [place, index] of activations.entries()) {
-        note(float, found.get(index)!, { index, sample, values: activationsOfSample[place]! });
+        note(float, found.get(index)!, { index, sample, values: results[place]! });
       }
       run.onProgress(sample + 1);
-    }
-    for (const { histogram, mean, channelSquares } of found.values()) {
-      divide(mean ?? [], run.samples.count);
-      divide(channelSquares, histogram.count / channelSquares.length);
     }
   } finally {
     await loaded.close();
   }
-  return found;
 }
 
 function note(

@@ -1,22 +1,25 @@
-import { serializeModel, type TfliteModel } from '../../tflite/index.ts';
+import type { Graph, TfliteModel, TfliteSubgraph } from '../../tflite/index.ts';
 
-type Subgraph = TfliteModel['subgraphs'][number];
+/** Inputs or outputs of one graph that the runtime is asked for; the reader stops a little above. */
+export const MAX_ENDS = 1000;
 
-/** A file of the same model with other outputs, and without what does not contribute to them. */
-export function exposeTensors(model: TfliteModel, outputs: readonly number[]): Uint8Array {
-  // Signatures name the outputs that are gone.
+/**
+ * The same model with other tensors as its outputs, and without what is not needed for them: the verifier refuses
+ * operators that compute for nobody. Signatures would contradict that.
+ */
+export function exposeTensors(model: TfliteModel, outputs: readonly number[]): TfliteModel {
   const { signatures: _, subgraphs, ...rest } = model;
-  const [subgraph] = subgraphs;
-  const operators = neededOperators(subgraph!, outputs);
-  return serializeModel({
-    ...rest,
-    subgraphs: [{ ...subgraph!, operators, outputs: [...outputs] }],
-  });
+  const subgraph = subgraphs[0]!;
+  const operators = neededOperators(subgraph, outputs);
+  return { ...rest, subgraphs: [{ ...subgraph, operators, outputs: [...outputs] }] };
 }
 
-function neededOperators(subgraph: Subgraph, outputs: readonly number[]): Subgraph['operators'] {
+function neededOperators(
+  { operators }: TfliteSubgraph,
+  outputs: readonly number[],
+): TfliteSubgraph['operators'] {
   const needed = new Set(outputs);
-  return subgraph.operators
+  return operators
     .toReversed()
     .filter((operator) => {
       if (!operator.outputs.some((output) => needed.has(output))) return false;
@@ -24,4 +27,16 @@ function neededOperators(subgraph: Subgraph, outputs: readonly number[]): Subgra
       return true;
     })
     .toReversed();
+}
+
+/** Constants, and what is computed of constants alone (weights behind a DEQUANTIZE, say). */
+export function constantTensors(graph: Graph): Set<number> {
+  const found = new Set(
+    [...graph.subgraph.tensors.keys()].filter((index) => graph.isConstant(graph.tensor(index))),
+  );
+  for (const { inputs, outputs } of graph.subgraph.operators) {
+    if (inputs.every((index) => index === -1 || found.has(index)))
+      for (const index of outputs) found.add(index);
+  }
+  return found;
 }

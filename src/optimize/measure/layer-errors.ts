@@ -9,14 +9,11 @@ import {
 import type { LayerError } from '../report-document.ts';
 import { ErrorSum } from './agreement.ts';
 import { alignLayers, type LayerPair } from './align-layers.ts';
-import { exposeTensors } from './expose.ts';
+import { constantTensors, exposeTensors, MAX_ENDS } from './expose.ts';
 import { inferReals, type RunOptions, type Samples } from './sample-runs.ts';
 
 /** Layers are watched over so many inputs: their errors differ by decibels, and every activation is copied. */
 export const LAYER_SAMPLES = 64;
-/** Inputs and outputs of one graph that the runtime is asked for; larger models go without errors of single layers. */
-const MAX_ENDS = 1000;
-
 /** A layer of the other model, whose result and inputs are tensors that the reference has too. */
 interface WatchedLayer extends LayerPair {
   readonly referenceOutput: number;
@@ -36,11 +33,12 @@ export async function layerErrors(
 ): Promise<LayerError[]> {
   const layers = watchedLayers(reference, other);
   if (layers.length === 0 || layers.length > MAX_ENDS) return [];
-  const whole = await options.load(
-    exposeTensors(reference, referenceTensors(reference, layers)),
-    'reference',
-    'stock',
-  );
+  const expose = (model: TfliteModel, outputs: readonly number[]): Uint8Array =>
+    serializeModel(exposeTensors(model, outputs));
+  const watched = referenceTensors(reference, layers);
+  // Larger models go without errors of single layers.
+  if (watched.length > MAX_ENDS) return [];
+  const whole = await options.load(expose(reference, watched), 'reference', 'stock');
   let accumulated: LoadedModel | undefined;
   let alone: LoadedModel | undefined;
   try {
@@ -69,32 +67,37 @@ export async function layerErrors(
 
 function watchedLayers(reference: TfliteModel, other: TfliteModel): WatchedLayer[] {
   const [a, b] = [new Graph(reference, 'reference'), new Graph(other, 'model')];
+  const [constantOfA, constantOfB] = [constantTensors(a), constantTensors(b)];
   return alignLayers(reference, other).flatMap((pair) => {
     const referenceOutput = a.subgraph.operators[pair.reference]!.outputs[0]!;
     const otherOutput = b.subgraph.operators[pair.other]!.outputs[0]!;
-    const real = (graph: Graph, index: number): boolean =>
-      ['float32', 'int8', 'uint8', 'int16'].includes(graph.tensor(index).type);
-    if (!real(a, referenceOutput) || !real(b, otherOutput)) return [];
+    if (constantOfA.has(referenceOutput) || constantOfB.has(otherOutput)) return [];
+    if (!isReal(a, referenceOutput) || !isReal(b, otherOutput)) return [];
     return [{ ...pair, referenceOutput, otherOutput }];
   });
+}
+
+function isReal(graph: Graph, index: number): boolean {
+  return ['float32', 'int8', 'uint8', 'int16'].includes(graph.tensor(index).type);
 }
 
 /** Every tensor of the reference that is compared or fed to a layer. */
 function referenceTensors(reference: TfliteModel, layers: readonly WatchedLayer[]): number[] {
   const graph = new Graph(reference, 'reference');
-  const computed = new Set(graph.subgraph.operators.flatMap(({ outputs }) => outputs));
+  const constant = constantTensors(graph);
+  const computed = new Set(
+    graph.subgraph.operators.flatMap(({ outputs }) =>
+      outputs.filter((index) => !constant.has(index)),
+    ),
+  );
   const found = new Set<number>();
   for (const { reference: place, referenceOutput } of layers) {
     found.add(referenceOutput);
     for (const input of graph.subgraph.operators[place]!.inputs)
       if (computed.has(input)) found.add(input);
   }
-  return [...found].filter((index) =>
-    ['float32', 'int8', 'uint8', 'int16'].includes(graph.tensor(index).type),
-  );
+  return [...found].filter((index) => isReal(graph, index));
 }
-
-type Subgraph = TfliteModel['subgraphs'][number];
 
 interface Detached {
   readonly model: TfliteModel;
@@ -111,58 +114,41 @@ function detachLayers(
   layers: readonly WatchedLayer[],
 ): Detached | undefined {
   const [a, b] = [new Graph(reference, 'reference'), new Graph(other, 'model')];
-  const constant = constantTensors(b);
+  const [constantOfA, constant] = [constantTensors(a), constantTensors(b)];
   const tensors = [...b.subgraph.tensors];
-  const prelude = b.subgraph.operators.filter(({ outputs }) =>
+  const operators = b.subgraph.operators.filter(({ outputs }) =>
     outputs.every((index) => constant.has(index)),
   );
-  const operators: Subgraph['operators'] = [];
-  const [inputs, outputs, feeds, places]: [number[], number[], number[], number[]] = [
-    [],
-    [],
-    [],
-    [],
-  ];
+  const inputs: number[] = [];
+  const outputs: number[] = [];
+  const feeds: number[] = [];
+  const places: number[] = [];
+  // The state of an SVDF is its own: fed with the same inputs, it goes through the same values.
+  const stays = (index: number): boolean =>
+    index === -1 || constant.has(index) || b.tensor(index).isVariable;
   for (const [place, layer] of layers.entries()) {
     const operator = b.subgraph.operators[layer.other]!;
     const fed = a.subgraph.operators[layer.reference]!.inputs;
-    if (fed.length < operator.inputs.filter((index) => !constant.has(index)).length) continue;
+    const feedable = operator.inputs.every((index, position) => {
+      const source = fed[position] ?? -1;
+      if (stays(index)) return true;
+      return source !== -1 && !constantOfA.has(source) && isReal(a, source) && isReal(b, index);
+    });
+    if (!feedable) continue;
     const own = operator.inputs.map((index, position) => {
-      if (index === -1 || constant.has(index)) return index;
-      const copy = tensors.push({ ...b.tensor(index), buffer: 0 }) - 1;
-      inputs.push(copy);
+      if (stays(index)) return index;
+      inputs.push(tensors.push({ ...b.tensor(index), buffer: 0 }) - 1);
       feeds.push(fed[position]!);
-      return copy;
+      return inputs.at(-1)!;
     });
     operators.push({ ...operator, inputs: own });
     outputs.push(layer.otherOutput);
     places.push(place);
   }
   if (inputs.length === 0 || inputs.length > MAX_ENDS) return undefined;
-  if (feeds.some((index) => index < 0 || a.isConstant(a.tensor(index)))) return undefined;
-  const { signatures: _, ...rest } = other;
-  const used = new Set(operators.flatMap((operator) => operator.inputs));
-  const needed = prelude.filter((operator) => operator.outputs.some((index) => used.has(index)));
-  const subgraph = {
-    ...b.subgraph,
-    tensors,
-    operators: [...needed, ...operators],
-    inputs,
-    outputs,
-  };
-  return { model: { ...rest, subgraphs: [subgraph] }, feeds, layers: places };
-}
-
-/** Constants, and what is computed of constants alone (weights behind a DEQUANTIZE). */
-function constantTensors(graph: Graph): Set<number> {
-  const found = new Set(
-    [...graph.subgraph.tensors.keys()].filter((index) => graph.isConstant(graph.tensor(index))),
-  );
-  for (const { inputs, outputs } of graph.subgraph.operators) {
-    if (inputs.every((index) => index === -1 || found.has(index)))
-      for (const index of outputs) found.add(index);
-  }
-  return found;
+  const subgraph = { ...b.subgraph, tensors, operators, inputs };
+  const model = exposeTensors({ ...other, subgraphs: [subgraph] }, outputs);
+  return { model, feeds, layers: places };
 }
 
 interface Contest {

@@ -29,7 +29,7 @@ export async function runOutputs(
   const [subgraph] = model.subgraphs;
   const logits = logitsView(withFirstOutput(model))?.subgraphs[0]?.outputs[0];
   const outputs = [subgraph!.outputs[0]!, ...(logits === undefined ? [] : [logits])];
-  const loaded = await load(exposeTensors(model, outputs), what, 'stock');
+  const loaded = await load(serializeModel(exposeTensors(model, outputs)), what, 'stock');
   try {
     const rows = loaded.outputs.map(({ shape }) => {
       const width = shape.reduce((product, size) => product * size, 1);

@@ -41,7 +41,7 @@ export function writeDynamicModel(float: FloatModel, calibration: Calibration): 
   };
   const inputs = subgraph.inputs.map(place);
   for (const operator of subgraph.operators) {
-    const scheme = hybridScheme(float, operator);
+    const scheme = calibration.has(operator.inputs[0]!) ? hybridScheme(float, operator) : undefined;
     if (scheme === undefined) copyOperator(writer, float, operator, place);
     else writeHybrid(writer, float, calibration, operator, scheme, place);
   }

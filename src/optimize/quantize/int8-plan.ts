@@ -30,7 +30,9 @@ export function planInt8(
   calibration: Calibration,
   method: RangeMethod,
 ): Int8Plan {
-  const operators = float.subgraph.operators.map((operator) => planOperator(float, operator));
+  const operators = float.subgraph.operators.map((operator) =>
+    planOperator(float, operator, calibration),
+  );
   const groups = new TensorGroups(calibration);
   for (const [place, plan] of operators.entries()) {
     if (plan.kind !== 'int8' || typeof plan.scheme.output === 'string') continue;
@@ -44,7 +46,11 @@ export function planInt8(
   return { operators, affines };
 }
 
-function planOperator({ graph }: FloatModel, operator: TfliteOperator): OperatorPlan {
+function planOperator(
+  { graph }: FloatModel,
+  operator: TfliteOperator,
+  calibration: Calibration,
+): OperatorPlan {
   const { builtin } = graph.code(operator);
   const scheme = int8Scheme(builtin);
   const stays = (reason: string): OperatorPlan => ({ kind: 'float', reason });
@@ -58,6 +64,11 @@ function planOperator({ graph }: FloatModel, operator: TfliteOperator): Operator
   }
   if (tensors.every((tensor) => graph.isConstant(tensor)))
     return stays('all its inputs are constants');
+  const known = (index: number): boolean =>
+    calibration.has(index) || graph.isConstant(graph.tensor(index));
+  if (!activations.every((position) => known(operator.inputs[position]!))) {
+    return stays('one of its inputs is computed of constants alone: a converter folds that');
+  }
   if (scheme.weights !== undefined) {
     for (const position of [scheme.weights.position, scheme.weights.biasPosition]) {
       const index = operator.inputs[position] ?? -1;
