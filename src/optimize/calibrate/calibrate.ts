@@ -73,7 +73,7 @@ async function watch(
   run: CalibrationRun,
 ): Promise<void> {
   const bytes = serializeModel(exposeTensors(float.model, activations));
-  const loaded = await run.load(bytes, float.what, CPU_PATH);
+  const loaded = await run.load(bytes, float.what, 'stock');
   try {
     for (let sample = 0; sample < run.samples.count; sample++) {
       run.signal.throwIfAborted();

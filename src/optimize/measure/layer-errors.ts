@@ -43,7 +43,7 @@ export async function layerErrors(
   let alone: LoadedModel | undefined;
   try {
     accumulated = await options.load(
-      exposeTensors(
+      expose(
         other,
         layers.map(({ otherOutput }) => otherOutput),
       ),

@@ -1,5 +1,5 @@
 import { DunlinError } from '../../core/index.ts';
-import { logitsView, type TfliteModel } from '../../tflite/index.ts';
+import { logitsView, serializeModel, type TfliteModel } from '../../tflite/index.ts';
 import type { Rows } from './agreement.ts';
 import { exposeTensors } from './expose.ts';
 import { inferReals, type RunOptions, type Samples } from './sample-runs.ts';
