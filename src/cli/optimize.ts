@@ -2,7 +2,7 @@ import { basename, join } from 'node:path';
 import { Command, Option } from 'commander';
 import { DunlinError, nodeFiles, readNamedFile, systemClock } from '../core/index.ts';
 import {
-  bestLatencyUs,
+  bestLatency,
   checkOutputDirectory,
   MODES,
   type Mode,
@@ -219,7 +219,7 @@ function describe({ report }: Optimized, out: string): string {
 function cells(variant: Variant, { choice, evaluation }: Report): string[] {
   const { name, sizeBytes, compressedBytes, logits, output, accuracy } = variant;
   const { sqnrDb, top1ByClass } = logits ?? output;
-  const latencyUs = bestLatencyUs(variant);
+  const latencyUs = bestLatency(variant)?.p50Us;
   const percent = (share: number): string => `${(100 * share).toFixed(2)} %`;
   return [
     name,

@@ -73,11 +73,18 @@ export function lossOf(variant: Variant, float: Variant): Loss {
   return { share: sqnrDb === null ? 0 : 10 ** (-sqnrDb / 20), of: 'signal' };
 }
 
-export function bestLatencyUs({ latency }: Variant): number | undefined {
-  const found = [latency.stock, latency.xnn].flatMap((path) =>
-    path === undefined ? [] : [path.p50Us],
-  );
-  return found.length === 0 ? undefined : Math.min(...found);
+export interface BestLatency {
+  readonly path: 'stock' | 'xnn';
+  readonly p50Us: number;
+  readonly p99Us: number;
+}
+
+/** The execution path with the lower median; undefined where nothing ran. */
+export function bestLatency({ latency: { stock, xnn } }: Variant): BestLatency | undefined {
+  if (xnn !== undefined && (stock === undefined || xnn.p50Us <= stock.p50Us)) {
+    return { path: 'xnn', ...xnn };
+  }
+  return stock && { path: 'stock', ...stock };
 }
 
 const qualityDb = ({ logits, output }: Variant): number =>
@@ -89,7 +96,7 @@ const LATENCY_NOISE = 0.05;
 /** Names of the variants than which no other is at least as good in size, latency and error, and better in one. */
 export function paretoFront(variants: readonly Variant[]): Set<string> {
   const slower = (a: Variant, b: Variant): number => {
-    const [left, right] = [bestLatencyUs(a), bestLatencyUs(b)];
+    const [left, right] = [bestLatency(a)?.p50Us, bestLatency(b)?.p50Us];
     if (left === undefined || right === undefined) return 0;
     return Math.abs(left - right) <= LATENCY_NOISE * Math.min(left, right) ? 0 : left - right;
   };
@@ -125,7 +132,8 @@ export function chooseVariant(variants: readonly Variant[], budget: Budget): Cho
   if (fitting.length === 0) return { reason: noneFits(judged) };
   const least = Math.min(...fitting.map(({ sizeBytes }) => sizeBytes));
   const small = fitting.filter(({ sizeBytes }) => sizeBytes <= least * (1 + SIZE_NOISE));
-  const speed = (variant: Variant): number => bestLatencyUs(variant) ?? Number.POSITIVE_INFINITY;
+  const speed = (variant: Variant): number =>
+    bestLatency(variant)?.p50Us ?? Number.POSITIVE_INFINITY;
   const best = small.reduce((a, b) => (speed(b) < speed(a) ? b : a));
   const rank = [
     fitting.length === 1 ? 'the only variant that fits' : 'the smallest',
@@ -158,7 +166,7 @@ function missesOf(variant: Variant, float: Variant, budget: Budget): string[] {
     [variant.sizeBytes, budget.sizeBytes, bytesText, (text) => `takes ${text}`],
     [variant.compressedBytes, budget.compressedBytes, bytesText, (text) => `travels as ${text}`],
     [variant.peakActivationBytes, budget.memoryBytes, bytesText, (text) => `works in ${text}`],
-    [bestLatencyUs(variant), budget.latencyUs, latencyText, (text) => `needs ${text}`],
+    [bestLatency(variant)?.p50Us, budget.latencyUs, latencyText, (text) => `needs ${text}`],
     [loss.share, budget.drop, percentText, () => lossText(loss)],
   ];
   const misses = checks.flatMap(([found, limit, text, say]) =>

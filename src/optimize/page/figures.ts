@@ -1,4 +1,4 @@
-import { type Loss, lossOf } from '../choose.ts';
+import { bestLatency, type Loss, lossOf } from '../choose.ts';
 import type { Agreement, LayerError, Report, Variant } from '../report-document.ts';
 import { bytes, decibels, duration, points } from './format.ts';
 
@@ -18,21 +18,6 @@ export function focusVariant(report: Report): Variant | undefined {
   const [first] = report.variants;
   const made = report.variants.find((variant) => variant.name !== 'float');
   return chosenVariant(report) ?? made ?? first;
-}
-
-export interface BestLatency {
-  readonly path: 'stock' | 'xnn';
-  readonly p50Us: number;
-  readonly p99Us: number;
-}
-
-/** The execution path with the lower median; undefined where nothing ran. */
-export function bestLatency(variant: Variant): BestLatency | undefined {
-  const { stock, xnn } = variant.latency;
-  if (xnn !== undefined && (stock === undefined || xnn.p50Us <= stock.p50Us)) {
-    return { path: 'xnn', ...xnn };
-  }
-  return stock && { path: 'stock', ...stock };
 }
 
 export interface Closeness extends Agreement {

@@ -1,7 +1,8 @@
+import { bestLatency } from '../../choose.ts';
 import type { Report, Variant } from '../../report-document.ts';
 import { type BarGroup, barChart, type Limit } from '../charts/bars.ts';
 import { type ScatterPoint, scatterChart } from '../charts/scatter.ts';
-import { bestLatency, chosenVariant, closeness } from '../figures.ts';
+import { chosenVariant, closeness } from '../figures.ts';
 import { bytes, byteUnit, duration, timeUnit } from '../format.ts';
 import { html, type Markup } from '../html.ts';
 

@@ -1,7 +1,7 @@
+import { bestLatency } from '../../choose.ts';
 import type { Report, Variant } from '../../report-document.ts';
 import {
   beatsConstant,
-  bestLatency,
   budgetChecks,
   budgetLimits,
   chosenVariant,
