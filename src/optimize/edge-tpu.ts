@@ -45,14 +45,17 @@ export function mapToEdgeTpu(model: TfliteModel): EdgeTpuMapping {
   const stop = verdicts.findIndex(({ reason, passable }) => reason !== undefined && !passable);
   const stopped = stop < 0 ? '' : graph.label(operators[stop]!);
   const listed = operators.map((operator, index) => {
-    const { reason: own, passable } = verdicts[index]!;
-    const after = stop >= 0 && index > stop && !passable;
-    const reason = after ? reasonAfter(stopped, own) : own;
+    const { reason: own } = verdicts[index]!;
+    const after = own === undefined && stop >= 0 && index > stop;
+    const reason = after
+      ? `comes after ${stopped}, which does not map; the compiler stops there`
+      : own;
     return {
       operator: index,
       name: nameOf(graph, operator),
       maps: reason === undefined,
       ...(reason !== undefined && { reason }),
+      ...(after && { after }),
     };
   });
   return {
@@ -60,12 +63,6 @@ export function mapToEdgeTpu(model: TfliteModel): EdgeTpuMapping {
     total: operators.length,
     operators: listed,
   };
-}
-
-function reasonAfter(stopped: string, own: string | undefined): string {
-  return own === undefined
-    ? `comes after ${stopped}, which does not map; the compiler stops there`
-    : `${own}; it also comes after ${stopped}, which does not map`;
 }
 
 function nameOf(graph: Graph, operator: TfliteOperator): string {

@@ -68,7 +68,7 @@ export type WeightSummary = Static<typeof WeightSummary>;
 
 export const EdgeTpuMapping = Type.Object(
   {
-    /** Operators that the Edge TPU would run: those before the first that it cannot. */
+    /** How many operators the Edge TPU would run: those that map, which need not be the first ones. */
     mapped: Count,
     total: Count,
     /** In order of execution. */
@@ -80,6 +80,8 @@ export const EdgeTpuMapping = Type.Object(
           maps: Type.Boolean(),
           /** Why not; absent where it maps. */
           reason: Type.Optional(Type.String()),
+          /** By itself it would map, but the compiler has stopped before it. */
+          after: Type.Optional(Type.Literal(true)),
         },
         strict,
       ),
@@ -150,7 +152,7 @@ export const Budget = Type.Object(
     latencyUs: Type.Optional(Type.Number({ minimum: 0 })),
     /** Of `peakActivationBytes`. */
     memoryBytes: Type.Optional(Count),
-    /** Loss of accuracy where labels are given, else of top-1 agreement by class. */
+    /** Of accuracy where labels are given, else of top-1 by class, else of the signal: see `lossOf`. */
     drop: Type.Optional(Share),
     sqnrDb: Type.Optional(Type.Number()),
   },
@@ -217,7 +219,7 @@ export const Report = Type.Object(
     warnings: list(
       Type.Object(
         {
-          /** few-samples, range-not-reached, dead-channels, clipped, kept-float, … */
+          /** few-samples, same-samples, range-not-reached, dead-channels, clipped or kept-float. */
           kind: Type.String(),
           message: Type.String(),
           variant: Type.Optional(Type.String()),
