@@ -1,6 +1,6 @@
 import { bestLatency, type Loss, lossOf } from '../choose.ts';
 import type { Agreement, LayerError, Report, Variant } from '../report-document.ts';
-import { bytes, decibels, duration, points } from './format.ts';
+import { bytes, decibels, duration, points, smallShare } from './format.ts';
 
 /** What the page derives from a report: which variant it is about, its best path, its loss, what its budget says. */
 
@@ -30,10 +30,25 @@ export function closeness(variant: Variant): Closeness {
   return { on: 'output', ...variant.output };
 }
 
-/** What a budget's `drop` limits. */
+/** What a variant loses; a budget's `drop` limits it. */
 export function loss(report: Report, variant: Variant): Loss {
   return lossOf(variant, floatVariant(report) ?? variant);
 }
+
+/** What the losses of a report are of. Of the signal: then the largest output need not be an answer. */
+export function lossKind(report: Report): Loss['of'] {
+  const reference = floatVariant(report) ?? report.variants[0];
+  return reference === undefined ? 'signal' : lossOf(reference, reference).of;
+}
+
+/** How a kind of loss is called and written. */
+export const LOSS_WORDS: Readonly<
+  Record<Loss['of'], { readonly label: string; readonly write: (share: number) => string }>
+> = {
+  accuracy: { label: 'loss of accuracy', write: points },
+  agreement: { label: 'loss of top-1 by class', write: points },
+  signal: { label: 'error', write: (share) => `${smallShare(share)} of the signal` },
+};
 
 /** An agreement that always giving the same answer would reach as well says nothing. */
 export function beatsConstant(agreement: Agreement): boolean {
@@ -75,7 +90,6 @@ const RULES: readonly BudgetRule[] = [
     write: bytes,
     figure: (_, v) => v.peakActivationBytes,
   },
-  { key: 'drop', label: 'loss', write: points, figure: (report, v) => loss(report, v).share },
   {
     key: 'sqnrDb',
     label: 'SQNR',
@@ -85,9 +99,14 @@ const RULES: readonly BudgetRule[] = [
   },
 ];
 
+function rules(report: Report): BudgetRule[] {
+  const figure: BudgetRule['figure'] = (_, variant) => loss(report, variant).share;
+  return [...RULES, { key: 'drop', ...LOSS_WORDS[lossKind(report)], figure }];
+}
+
 /** The limits that were set, in words: "file size at most 80.0 kB". */
 export function budgetLimits(report: Report): string[] {
-  return RULES.flatMap((rule) => {
+  return rules(report).flatMap((rule) => {
     const limit = report.choice.budget[rule.key];
     return limit === undefined ? [] : [`${rule.label} ${limitText(rule, limit)}`];
   });
@@ -99,7 +118,7 @@ function limitText(rule: BudgetRule, limit: number): string {
 
 /** A variant's figures against the limits that were set. */
 export function budgetChecks(report: Report, variant: Variant): BudgetCheck[] {
-  return RULES.flatMap((rule) => {
+  return rules(report).flatMap((rule) => {
     const limit = report.choice.budget[rule.key];
     if (limit === undefined) return [];
     const figure = rule.figure(report, variant);

@@ -3,6 +3,8 @@
 const KILO = 1e3;
 const MEGA = 1e6;
 export const NOTHING = '–';
+/** Between a figure and its unit no line breaks. */
+const SPACE = '\u00a0';
 
 /** A unit that fits a set of values: divide by `divisor`, write `name`. */
 export interface Unit {
@@ -53,7 +55,7 @@ export function byteUnit(largestBytes: number): Unit {
 export function bytes(value: number): string {
   const unit = byteUnit(value);
   const scaled = value / unit.divisor;
-  return `${unit.divisor === 1 ? count(value) : threeFigures(scaled)} ${unit.name}`;
+  return `${unit.divisor === 1 ? count(value) : threeFigures(scaled)}${SPACE}${unit.name}`;
 }
 
 export function timeUnit(largestUs: number): Unit {
@@ -63,7 +65,7 @@ export function timeUnit(largestUs: number): Unit {
 
 export function duration(valueUs: number): string {
   const unit = timeUnit(valueUs);
-  return `${threeFigures(valueUs / unit.divisor)} ${unit.name}`;
+  return `${threeFigures(valueUs / unit.divisor)}${SPACE}${unit.name}`;
 }
 
 /** Writes an axis's numbers with the same digits after the point: 0.8, 1.0, 1.2. */
@@ -77,9 +79,9 @@ export function tickWriter(ticks: readonly number[]): (tick: number) => string {
 
 /** Multiply-accumulates, of which small models have thousands and large ones billions. */
 export function operations(value: number): string {
-  if (value >= 1e9) return `${threeFigures(value / 1e9)} G`;
-  if (value >= 1e6) return `${threeFigures(value / 1e6)} M`;
-  return value >= 1e4 ? `${threeFigures(value / 1e3)} k` : count(value);
+  if (value >= 1e9) return `${threeFigures(value / 1e9)}${SPACE}G`;
+  if (value >= 1e6) return `${threeFigures(value / 1e6)}${SPACE}M`;
+  return value >= 1e4 ? `${threeFigures(value / 1e3)}${SPACE}k` : count(value);
 }
 
 /** A share as a percentage that says 0 or 100 only where it is exactly that. */
@@ -94,17 +96,25 @@ export function percent(share: number): string {
 /** A difference of two shares, in percentage points. */
 export function points(difference: number): string {
   const value = Math.abs(difference * 100) < 0.005 ? 0 : difference * 100;
-  return value === 0 && difference !== 0 ? '<0.01 points' : `${fixed(value, 2)} points`;
+  return value === 0 && difference !== 0
+    ? `<0.01${SPACE}points`
+    : `${fixed(value, 2)}${SPACE}points`;
 }
 
 /** A ratio of signal to error; null where there is no error at all. */
 export function decibels(value: number | null): string {
-  return value === null ? 'identical' : `${fixed(value, 1)} dB`;
+  return value === null ? 'identical' : `${fixed(value, 1)}${SPACE}dB`;
+}
+
+/** A small share, such as that of the signal that an error is, to three figures. */
+export function smallShare(share: number): string {
+  if (share === 0) return '0%';
+  return share < 0.00005 ? '<0.01%' : `${threeFigures(share * 100)}%`;
 }
 
 /** The share of the signal that the error is, from decibels of power: 20 dB is a tenth. */
 export function errorShare(sqnrDb: number): string {
-  return sqnrDb < 0 ? 'more than all' : percent(10 ** (-sqnrDb / 20));
+  return sqnrDb < 0 ? 'more than all' : smallShare(10 ** (-sqnrDb / 20));
 }
 
 /** `value` as a multiple of `reference`: 0.27 ×. */

@@ -1,4 +1,4 @@
-import { bestLatency } from '../../choose.ts';
+import { bestLatency, type Loss } from '../../choose.ts';
 import type { Report, Variant } from '../../report-document.ts';
 import {
   type BudgetKey,
@@ -7,6 +7,7 @@ import {
   closeness,
   floatVariant,
   loss,
+  lossKind,
 } from '../figures.ts';
 import {
   bytes,
@@ -18,6 +19,7 @@ import {
   percent,
   points,
   significant,
+  smallShare,
   yesNo,
 } from '../format.ts';
 import { html, type Markup } from '../html.ts';
@@ -34,6 +36,9 @@ interface Row {
   /** The limit of the budget that this row is held to, for this variant. */
   readonly budget?: (variant: Variant) => BudgetKey | undefined;
 }
+
+const NO_ANSWERS = `Top-1 is left out: the model does not end in a softmax and there are no labels, so \
+its largest output need not be an answer. Where it is one, give labels.`;
 
 /**
  * Figures down, variants across: a figure's explanation stands once, beside its name. The chosen variant comes first,
@@ -78,7 +83,8 @@ ${heads}</tr></thead>
 <tbody>
 ${body}</tbody></table></div>
 <details class="narrow"><summary>What the figures mean</summary>
-<dl class="facts">${meanings}</dl></details></section>
+<dl class="facts">${meanings}</dl></details>
+${lossKind(report) === 'signal' && html`<p class="note">${NO_ANSWERS}</p>`}</section>
 `;
 }
 
@@ -141,7 +147,8 @@ function closenessRows(report: Report): Row[] {
     {
       label: 'SQNR',
       explanation: `Signal to quantization noise: how far the float model’s values stand above the
-error. 20 dB is an error of a tenth; every 6 dB more halve it.`,
+error. 20 dB is an error of a tenth; every 6 dB more halve it. Logits are what a final softmax
+reads.`,
       cell: (v) => ({ value: decibels(closeness(v).sqnrDb), aside: `on ${closeness(v).on}` }),
       budget: () => 'sqnrDb',
     },
@@ -150,6 +157,15 @@ error. 20 dB is an error of a tenth; every 6 dB more halve it.`,
       explanation: 'Of any single value, in the units of the same outputs.',
       cell: (v) => ({ value: significant(closeness(v).maxAbsError) }),
     },
+    ...(lossKind(report) === 'signal' ? [] : answerRows()),
+    ...(report.evaluation.labelled ? [ACCURACY_ROW] : []),
+    lossRow(report),
+  ];
+}
+
+/** For models whose largest output is their answer. */
+function answerRows(): Row[] {
+  return [
     {
       label: 'Top-1',
       explanation: 'Share of inputs whose largest output is the float model’s.',
@@ -165,18 +181,37 @@ kept nothing of the model.`,
         aside: `constant answer: ${percent(closeness(v).constantPredictor)}`,
       }),
     },
-    {
-      label: 'Accuracy',
-      explanation: 'Share of inputs whose largest output is the label.',
-      cell: (v) => ({ value: v.accuracy === undefined ? NOTHING : percent(v.accuracy) }),
-    },
-    {
-      label: 'Loss',
-      explanation: 'Of accuracy where labels are given, else of top-1 by class.',
-      cell: (v) => ({ value: points(loss(report, v).share), aside: `of ${loss(report, v).of}` }),
-      budget: () => 'drop',
-    },
   ];
+}
+
+const ACCURACY_ROW: Row = {
+  label: 'Accuracy',
+  explanation: 'Share of inputs whose largest output is the label.',
+  cell: (v) => ({ value: v.accuracy === undefined ? NOTHING : percent(v.accuracy) }),
+};
+
+const LOSS_EXPLANATIONS: Readonly<Record<Loss['of'], string>> = {
+  accuracy: 'Float’s accuracy less the variant’s, in percentage points; below zero it is a gain.',
+  agreement: `What top-1 by class lacks to 100%, in percentage points: without labels, accuracy is
+not known.`,
+  signal: 'Root mean square of the error, as a share of that of the float model’s output.',
+};
+
+function lossRow(report: Report): Row {
+  const kind = lossKind(report);
+  return {
+    label: kind === 'signal' ? 'Error' : 'Loss',
+    explanation: LOSS_EXPLANATIONS[kind],
+    cell: (v) => {
+      const { share, of } = loss(report, v);
+      if (of === 'signal') return { value: smallShare(share), aside: 'of the signal' };
+      return {
+        value: points(share),
+        aside: of === 'accuracy' ? 'of accuracy' : 'of top-1 by class',
+      };
+    },
+    budget: () => 'drop',
+  };
 }
 
 function traitRows(): Row[] {

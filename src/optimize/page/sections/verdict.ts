@@ -8,6 +8,7 @@ import {
   closeness,
   floatVariant,
   loss,
+  lossKind,
 } from '../figures.ts';
 import {
   bytes,
@@ -19,6 +20,7 @@ import {
   NOTHING,
   percent,
   points,
+  significant,
 } from '../format.ts';
 import { html, type Markup, type Piece } from '../html.ts';
 
@@ -72,13 +74,19 @@ ${figure(
   decibels(near.sqnrDb),
   near.sqnrDb === null ? 'no error at all' : `error is ${errorShare(near.sqnrDb)} of the signal`,
 )}\
-${figure(
-  'Top-1 by class',
-  percent(near.top1ByClass),
-  `constant answer: ${percent(near.constantPredictor)}`,
-)}\
-${lossFigure(report, chosen)}</dl>
+${qualityFigures(report, chosen)}</dl>
 `;
+}
+
+/** Top-1 only where the largest output is an answer. */
+function qualityFigures(report: Report, chosen: Variant): Markup {
+  const { top1ByClass, constantPredictor, maxAbsError } = closeness(chosen);
+  if (lossKind(report) === 'signal') {
+    return figure('Largest error', significant(maxAbsError), 'of any single output value');
+  }
+  const constant = `constant answer: ${percent(constantPredictor)}`;
+  return html`${figure('Top-1 by class', percent(top1ByClass), constant)}\
+${lossFigure(report, chosen)}`;
 }
 
 function lossFigure(report: Report, chosen: Variant): Markup {
@@ -92,8 +100,7 @@ function lossFigure(report: Report, chosen: Variant): Markup {
       lost.share === 0 ? 'the same as float' : aside,
     );
   }
-  const of = lost.of === 'agreement' ? 'of top-1 by class; accuracy is not known' : 'of the signal';
-  return figure('Loss', points(lost.share), of);
+  return figure('Loss', points(lost.share), 'of top-1 by class; accuracy is not known');
 }
 
 /** By how much each variant misses: what an engineer needs to change the budget or the model. */
@@ -117,7 +124,7 @@ function cautions(report: Report, chosen: Variant | undefined): Markup[] {
     said.push(`The figures come from the calibration inputs again, which flatters every variant. \
 Evaluate on inputs that the calibration has not seen.`);
   }
-  if (chosen && !beatsConstant(closeness(chosen))) {
+  if (chosen && lossKind(report) !== 'signal' && !beatsConstant(closeness(chosen))) {
     said.push(`Top-1 by class is no better than that of a constant answer, so here it says \
 nothing. Judge by SQNR.`);
   }
