@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import test from 'ava';
 import { checkSchema } from '../../src/core/index.ts';
 import { escapeText, html } from '../../src/optimize/page/html.ts';
@@ -5,7 +6,13 @@ import { renderReportPage } from '../../src/optimize/page/index.ts';
 import { DARK, LIGHT, type Palette } from '../../src/optimize/page/style.ts';
 import { Report } from '../../src/optimize/report-document.ts';
 import { tags, unescapeText } from './page-reader.ts';
-import { minimalReport, reportAround, richReport, sampleVariant } from './sample-report.ts';
+import {
+  agreement,
+  minimalReport,
+  reportAround,
+  richReport,
+  sampleVariant,
+} from './sample-report.ts';
 
 const rich = richReport();
 const SAMPLES: Readonly<Record<string, Report>> = {
@@ -20,10 +27,9 @@ const SAMPLES: Readonly<Record<string, Report>> = {
 
 /** What a reader sees as text, whatever markup stands between. */
 function textOf(page: string): string {
-  return unescapeText(page.replace(/<style>.*?<\/style>/s, '').replace(/<[^>]*>/g, ' ')).replace(
-    /\s+/g,
-    ' ',
-  );
+  return unescapeText(
+    page.replace(/<style>.*?<\/style>|<wbr>/gs, '').replace(/<[^>]*>/g, ' '),
+  ).replace(/\s+/g, ' ');
 }
 
 /** The first tag that is closed out of order or not at all. */
@@ -31,7 +37,7 @@ function misnested(page: string): string | undefined {
   const open: string[] = [];
   for (const { name, closing, selfClosing } of tags(page)) {
     if (closing && open.pop() !== name) return name;
-    if (!closing && !selfClosing && name !== 'meta') open.push(name);
+    if (!closing && !selfClosing && name !== 'meta' && name !== 'wbr') open.push(name);
   }
   return open.at(-1);
 }
@@ -138,10 +144,11 @@ test('the verdict comes first, with its budget and its figures', (t) => {
   const head = textOf(page.slice(0, page.indexOf('</header>')));
   for (const words of [
     'Ship int8',
-    'Budget: file size at most 128 KiB, latency at most 1.00 ms, loss at most 1.00 points',
-    '91.2 KiB 0.29× float',
+    'Budget: file size at most 120 kB, latency at most 1.00 ms, SQNR at least 25.0 dB',
+    'loss of accuracy at most 1.00 points',
+    '93.4 kB 0.29× float',
     'Latency, xnn 432 µs 0.36× float · p99 535 µs',
-    'SQNR on logits 29.4 dB error is 3.4% of the signal',
+    'SQNR on logits 29.4 dB error is 3.38% of the signal',
     'constant answer: 25.0%',
     'points below float’s 97.4%',
   ]) {
@@ -189,6 +196,79 @@ test('without labels the loss is one of agreement, and a constant answer is call
   const text = textOf(renderReportPage(report));
   t.true(text.includes('Loss 75.00 points of top-1 by class; accuracy is not known'));
   t.true(text.includes('no better than that of a constant answer'));
+});
+
+test('without softmax and labels the loss is one of the signal, and top-1 is left out', (t) => {
+  const signal = (name: string, sqnrDb: number | null) => {
+    const made = sampleVariant({ name, sizeBytes: 4096, latencyUs: 12, sqnrDb, layerCount: 3 });
+    const { accuracy: _, logits: __, worstInputs, ...variant } = made;
+    const unlabelled = worstInputs.map(({ label: ___, ...input }) => input);
+    return { ...variant, worstInputs: unlabelled, output: agreement(sqnrDb, { top1: 0.1234 }) };
+  };
+  const around = reportAround([signal('float', null), signal('int8', 41.2)], {
+    choice: { variant: 'int8', reason: 'It fits.', budget: { drop: 0.005 } },
+  });
+  const evaluation = { ...around.evaluation, labelled: false };
+  const text = textOf(renderReportPage({ ...around, evaluation }));
+  for (const words of [
+    'Budget: error at most 0.50% of the signal.',
+    'SQNR on output 41.2 dB error is 0.87% of the signal',
+    'Largest error 0.0348 of any single output value',
+    '0.87% of the signal outside the budget',
+    'Top-1 is left out: the model does not end in a softmax',
+    'Input SQNR 0 ',
+  ]) {
+    t.true(text.includes(words), words);
+  }
+  t.notRegex(text, /Top-1 by class|12\.3%|Accuracy|\d points|constant answer|Expected/);
+});
+
+test('every kind of loss has its words', (t) => {
+  const labelled = textOf(renderReportPage(rich));
+  t.true(labelled.includes('Accuracy Share of inputs whose largest output is the label. 9'));
+  t.regex(labelled, /Loss Float’s accuracy less the variant’s.*? [\d.]+ points of accuracy/);
+  const variants = rich.variants.map(({ accuracy: _, ...variant }) => variant);
+  const evaluation = { ...rich.evaluation, labelled: false };
+  const unlabelled = textOf(renderReportPage({ ...rich, variants, evaluation }));
+  t.true(unlabelled.includes('loss of top-1 by class at most 1.00 points'));
+  t.regex(unlabelled, /Loss What top-1 by class lacks.*? [\d.]+ points of top-1 by class/);
+  t.false(unlabelled.includes('is the label'));
+});
+
+test('every kind of warning that there is has a heading in plain words', (t) => {
+  const SOURCES = new URL('../../../src/optimize/', import.meta.url);
+  const source = readFileSync(new URL('warnings.ts', SOURCES), 'utf8');
+  const kinds = [...source.matchAll(/kind: '([a-z-]+)'/g)].map(([, kind]) => kind!);
+  t.deepEqual([...new Set(kinds)].sort(), [
+    'clipped',
+    'dead-channels',
+    'few-samples',
+    'kept-float',
+    'range-not-reached',
+    'same-samples',
+  ]);
+  const page = renderReportPage({
+    ...rich,
+    warnings: kinds.map((kind) => ({ kind, message: 'it is so' })),
+  });
+  const warned = textOf(page.slice(page.indexOf('id="warnings"'), page.indexOf('id="variants"')));
+  t.notRegex(warned, new RegExp(kinds.filter((kind) => kind.includes('-')).join('|')));
+});
+
+test('the Edge TPU: what maps, what cannot and why, what only comes after', (t) => {
+  const page = renderReportPage(rich);
+  const [first, others] = page.slice(page.indexOf('id="edge-tpu"')).split('Also: ');
+  const text = textOf(first!);
+  for (const words of [
+    'int8: 27 of 31 operators on the Edge TPU',
+    '0 CONV_2D turns the float32 input into int8 on the CPU',
+    '28 ADD has weights (input 1) that are computed',
+    '29–30 AVERAGE_POOL_2D, FULLY_CONNECTED comes after operator 28',
+  ]) {
+    t.true(text.includes(words), words);
+  }
+  t.true(textOf(others!).includes('float: 0 of 31 operators on the Edge TPU'));
+  t.true(textOf(others!).includes('0–30 CONV_2D, DEPTHWISE_CONV_2D, ADD'));
 });
 
 /** Relative luminance and contrast as WCAG 2.2 defines them. */

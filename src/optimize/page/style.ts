@@ -119,6 +119,7 @@ td .muted{display:block;font-size:.8125rem}
 }
 .layers td,.layers th,.lists td,.lists th{padding-right:1.25rem}
 .layers td.name,.lists td.name{min-width:18rem}
+.lists td.kinds{min-width:10rem}
 td.answer{white-space:nowrap}`;
 
 const CHARTS = `
@@ -162,8 +163,8 @@ svg .worst-rank{fill:var(--alert);font-weight:700}
 .histogram svg{border-bottom:1px solid var(--muted)}
 .histogram .range{display:flex;justify-content:space-between;font-size:.75rem;
   color:var(--muted);font-variant-numeric:tabular-nums}
-.histogram figcaption *{display:block}
-.histogram figcaption span{color:var(--muted)}
+.histogram figcaption>*{display:block}
+.histogram figcaption>span{color:var(--muted)}
 .strip{margin:.5rem 0 1rem}
 .strip rect{stroke:var(--ground);stroke-width:1}
 .mapped{fill:var(--first)}.after{fill:var(--muted)}.cannot{fill:var(--second)}

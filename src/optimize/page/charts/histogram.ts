@@ -1,8 +1,9 @@
 import type { WeightSummary } from '../../report-document.ts';
-import { count, percent, shape, shorten, significant } from '../format.ts';
+import { count, percent, shape, significant } from '../format.ts';
 import { html, type Markup } from '../html.ts';
 import { extent } from '../scale.ts';
 import { across, coordinate, drawing } from '../svg.ts';
+import { firstAlias, tensorName } from '../tensor-name.ts';
 
 const HEIGHT_PX = 56;
 const MAX_NAME_CHARACTERS = 48;
@@ -12,15 +13,15 @@ export function histogramFigure(id: string, summary: WeightSummary): Markup {
   const { tensor, operator, histogram, sparsity, saturated } = summary;
   const { low, high, counts } = histogram;
   const [, most] = extent(counts);
-  const description = `${counts.length} equal bins from ${significant(low)} to \
+  const description = `${count(counts.length)} equal bins from ${significant(low)} to \
 ${significant(high)}; the fullest holds ${count(most)} weights.`;
   return html`<figure class="histogram" id="${id}">
-${drawing({ id, title: `Weights of ${tensor}`, description, heightPx: HEIGHT_PX }, [
+${drawing({ id, title: `Weights of ${firstAlias(tensor)}`, description, heightPx: HEIGHT_PX }, [
   zeroLine(low, high),
   most > 0 && bins(counts, most),
 ])}
 <div class="range"><span>${significant(low)}</span><span>${significant(high)}</span></div>
-<figcaption><b title="${tensor}">${shorten(tensor, MAX_NAME_CHARACTERS)}</b>\
+<figcaption><b>${tensorName(tensor, MAX_NAME_CHARACTERS)}</b>\
 <span>${operator} · ${shape(summary.shape)}</span>
 <span>${percent(sparsity)} zero</span>\
 ${saturated !== undefined && html`<span>${percent(saturated)} saturated</span>`}

@@ -4,8 +4,9 @@ import { count, decibels } from '../format.ts';
 import { html, type Markup } from '../html.ts';
 import { extent, linearScale, type Scale } from '../scale.ts';
 import { ACROSS, across, axisTitles, chart, coordinate, NARROW_PLOT_PX, xAxis } from '../svg.ts';
+import { firstAlias } from '../tensor-name.ts';
 import { type DecibelAxis, decibelAxis } from './decibel-axis.ts';
-import { placeLabels } from './labels.ts';
+import { type Box, placeLabels } from './labels.ts';
 
 const HEIGHT_PX = 280;
 const TICK_COUNT = 6;
@@ -14,6 +15,7 @@ const MIN_PX_PER_LAYER = 3;
 const MAX_WIDTH_PX = 12_000;
 /** Above so many layers, the points are drawn smaller. */
 const MANY_LAYERS = 60;
+const DOT_PX = 3;
 
 /** Error per layer in order of execution: everything so far as a line, each layer's own as points. */
 export function layerChart(id: string, variant: string, layers: readonly LayerError[]): Markup {
@@ -53,7 +55,7 @@ ${hasOwn && html` <span class="key second">own</span>`}`,
       axisTitles('SQNR, dB (higher is better)', 'operator, in order of execution', HEIGHT_PX),
       accumulatedLine(ordered, x, axis),
       ordered.map((layer) => layerMarks(layer, x, axis, ordered.length > MANY_LAYERS)),
-      callouts(worst, x, axis),
+      callouts(worst, x, axis, dotBoxes(ordered, x, axis)),
     ],
   );
 }
@@ -75,24 +77,42 @@ viewBox="0 0 100 ${HEIGHT_PX}" preserveAspectRatio="none">\
 function layerMarks(layer: LayerError, x: Scale, axis: DecibelAxis, small: boolean): Markup {
   const { operator, name, tensor, accumulatedSqnrDb, ownSqnrDb } = layer;
   const left = across(x.position(operator));
-  const text = `${count(operator)} ${name} ${tensor}`;
+  const text = `${count(operator)} ${name} ${firstAlias(tensor)}`;
   const circle = (series: string, what: string, sqnrDb: number | null): Markup =>
     html`<circle class="dot ${series}" cx="${left}" cy="${coordinate(axis.y(sqnrDb))}" \
-r="${small ? 2 : 3}"><title>${text}: ${what} ${decibels(sqnrDb)}</title></circle>`;
+r="${small ? 2 : DOT_PX}"><title>${text}: ${what} ${decibels(sqnrDb)}</title></circle>`;
   return html`${circle('first', 'accumulated', accumulatedSqnrDb)}\
 ${ownSqnrDb !== undefined && circle('second', 'own', ownSqnrDb)}
 `;
 }
 
+/** Every layer's points, as ranks must keep off them on the narrowest plot. */
+function dotBoxes(layers: readonly LayerError[], x: Scale, axis: DecibelAxis): Box[] {
+  if (layers.length > MANY_LAYERS) return [];
+  return layers.flatMap(({ operator, accumulatedSqnrDb, ownSqnrDb }) => {
+    const left = (x.position(operator) / 100) * NARROW_PLOT_PX;
+    const heights = ownSqnrDb === undefined ? [accumulatedSqnrDb] : [accumulatedSqnrDb, ownSqnrDb];
+    return heights.map((sqnrDb) => {
+      const top = axis.y(sqnrDb);
+      return { left: left - DOT_PX, right: left + DOT_PX, top: top - DOT_PX, bottom: top + DOT_PX };
+    });
+  });
+}
+
 /** Rings with the rank that the list of worst layers gives. */
-function callouts(worst: readonly LayerError[], x: Scale, axis: DecibelAxis): Markup[] {
+function callouts(
+  worst: readonly LayerError[],
+  x: Scale,
+  axis: DecibelAxis,
+  dots: readonly Box[],
+): Markup[] {
   const spots = worst.map((layer, index) => ({
     xPercent: x.position(layer.operator),
     xPx: (x.position(layer.operator) / 100) * NARROW_PLOT_PX,
     yPx: axis.y(layerSqnrDb(layer)),
     text: String(index + 1),
   }));
-  const places = placeLabels(spots, NARROW_PLOT_PX, HEIGHT_PX);
+  const places = placeLabels(spots, NARROW_PLOT_PX, HEIGHT_PX, dots);
   return spots.map(({ xPercent, yPx, text }, index) => {
     const { dxPx, dyPx, anchor } = places[index]!;
     const [left, top] = [across(xPercent), coordinate(yPx)];

@@ -118,7 +118,7 @@ function latencyBars(report: Report): Markup {
   return barChart({
     id: 'latencies',
     title: 'Latency',
-    caption: `One inference in the sandbox. Bars are the median; the thin line reaches to p99, \
+    caption: `One inference on the machine named below. Bars are the median; the thin line reaches to p99, \
 which 1 in 100 exceeds.`,
     axis: 'latency',
     unit: timeUnit(largest(timed.flatMap(({ bars }) => bars.map((bar) => bar.upTo ?? bar.value)))),

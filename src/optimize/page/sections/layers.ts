@@ -3,6 +3,7 @@ import { layerChart } from '../charts/layers.ts';
 import { worstLayers } from '../figures.ts';
 import { count, decibels, NOTHING, plural, shape } from '../format.ts';
 import { html, type Markup } from '../html.ts';
+import { tensorName } from '../tensor-name.ts';
 import { byVariant } from './by-variant.ts';
 
 /** Where the error comes from. */
@@ -38,7 +39,7 @@ function cells(layer: LayerError): Markup {
   const own = layer.ownSqnrDb === undefined ? NOTHING : decibels(layer.ownSqnrDb);
   return html`<td class="number">${count(layer.operator)}</td><td class="number">${own}</td>\
 <td class="number">${decibels(layer.accumulatedSqnrDb)}</td><td>${layer.name}</td>\
-<td class="name">${layer.tensor}</td><td>${shape(layer.shape)}</td>`;
+<td class="name">${tensorName(layer.tensor)}</td><td>${shape(layer.shape)}</td>`;
 }
 
 function worstTable(worst: readonly LayerError[]): Markup {

@@ -6,10 +6,11 @@ type Warning = Report['warnings'][number];
 
 /** Plain words for the kinds that the optimizer gives; others keep their name. */
 const HEADINGS: Readonly<Record<string, string>> = {
-  'few-samples': 'Few calibration inputs',
-  'range-not-reached': 'Ranges that the inputs did not reach',
+  'few-samples': 'Few calibration samples',
+  'same-samples': 'Judged by the calibration samples',
+  'range-not-reached': 'Tensors that use little of the int8 range',
   'dead-channels': 'Channels that are always zero',
-  clipped: 'Values that were cut off',
+  clipped: 'Results that int8 cuts off',
   'kept-float': 'Operators that stayed in float',
 };
 
@@ -33,7 +34,8 @@ ${groups.length > 0 ? groups : html`<p class="muted">None.</p>`}</section>
 }
 
 function item({ message, variant, tensor }: Warning): Markup {
-  const about = [variant, tensor].filter((name) => name !== undefined);
+  const unsaid = tensor === undefined || message.includes(tensor) ? undefined : tensor;
+  const about = [variant, unsaid].filter((name) => name !== undefined);
   const note = html` <span class="muted">${about.join(' · ')}</span>`;
   return html`<li>${message}${about.length > 0 && note}</li>
 `;

@@ -7,9 +7,10 @@ const OPEN_COUNT = 12;
 
 export function weights(report: Report): Markup {
   return html`<section id="weights"><h2>Weights</h2>
-<p>How often each value occurs, from the tensor’s lowest to its highest. Heights go by the
-<b>square root</b> of the count, so that rare values can be seen beside frequent ones. “Saturated”
-weights sit at the ends of the int8 range: many of them mean that the scale is too small.</p>
+<p>How often each value occurs, layer by layer. Heights go by the <b>square root</b> of the count, so
+that rare values can be seen beside frequent ones. “Saturated” weights sit at ±127, the ends of
+int8. With a scale for each channel, the largest weight of every channel does: of nine weights, that
+is 11%. Only a share well above that says that the scale is too small.</p>
 ${byVariant(report, weightsOf)}</section>
 `;
 }
