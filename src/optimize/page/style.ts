@@ -78,10 +78,10 @@ details[open]>summary{margin-bottom:.75rem}
 ul{margin:0 0 .75rem;padding-left:1.2rem}`;
 
 const BLOCKS = `
-.figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:1px;
+.figures{display:flex;flex-wrap:wrap;gap:1px;
   margin:1.25rem 0;background:var(--rule);border:1px solid var(--rule);border-radius:8px;
   overflow:hidden}
-.figures>div{background:var(--raised);padding:.75rem .9rem}
+.figures>div{flex:1 1 150px;background:var(--raised);padding:.75rem .9rem}
 .figures dt{font-size:.8125rem;color:var(--muted)}
 .figures dd{margin:0;font-variant-numeric:tabular-nums}
 .figures .value{font-size:1.375rem;font-weight:600;line-height:1.35;white-space:nowrap}
@@ -96,7 +96,7 @@ const BLOCKS = `
 .scroll{overflow-x:auto}
 table{border-collapse:collapse;margin-bottom:.75rem;font-size:.875rem;font-variant-numeric:tabular-nums;
   line-height:1.4}
-caption{text-align:left;color:var(--muted);font-size:.875rem;padding-bottom:.4rem}
+caption{text-align:left;white-space:nowrap;color:var(--muted);font-size:.875rem;padding-bottom:.4rem}
 th,td{text-align:left;vertical-align:top;padding:.45rem .9rem .45rem 0;
   border-bottom:1px solid var(--rule)}
 th{font-weight:600}
@@ -176,8 +176,7 @@ svg .worst-rank{fill:var(--alert);font-weight:700}
 @media (max-width:480px){
   body>*{padding-inline:16px}
   h1{font-size:1.5rem}
-  .figures{grid-template-columns:1fr 1fr}
-  .figures>div{padding:.6rem .7rem}
+  .figures>div{flex-basis:40%;padding:.6rem .7rem}
   .figures .value{font-size:1.2rem}
   .facts{grid-template-columns:1fr;gap:0}
   .facts dd{margin-bottom:.6rem}
@@ -187,6 +186,7 @@ svg .worst-rank{fill:var(--alert);font-weight:700}
   .variants th:first-child{padding-left:0}
   .variants th[scope=row]{min-width:7.5rem;padding-right:.5rem}
   .plot.axes{padding-right:14px}
+  .lists td,.lists th{padding-right:.8rem}
 }`;
 
 export const STYLE_SHEET = `${THEME}${TEXT}${BLOCKS}${CHARTS}\n`;

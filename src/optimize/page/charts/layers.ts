@@ -55,7 +55,7 @@ ${hasOwn && html` <span class="key second">own</span>`}`,
       axisTitles('SQNR, dB (higher is better)', 'operator, in order of execution', HEIGHT_PX),
       accumulatedLine(ordered, x, axis),
       ordered.map((layer) => layerMarks(layer, x, axis, ordered.length > MANY_LAYERS)),
-      callouts(worst, x, axis, dotBoxes(ordered, x, axis)),
+      callouts(worst, x, axis, obstacles(ordered, x, axis)),
     ],
   );
 }
@@ -86,16 +86,22 @@ ${ownSqnrDb !== undefined && circle('second', 'own', ownSqnrDb)}
 `;
 }
 
-/** Every layer's points, as ranks must keep off them on the narrowest plot. */
-function dotBoxes(layers: readonly LayerError[], x: Scale, axis: DecibelAxis): Box[] {
+/** Points and line as ranks must keep off them, on the narrowest plot. */
+function obstacles(layers: readonly LayerError[], x: Scale, axis: DecibelAxis): Box[] {
   if (layers.length > MANY_LAYERS) return [];
-  return layers.flatMap(({ operator, accumulatedSqnrDb, ownSqnrDb }) => {
-    const left = (x.position(operator) / 100) * NARROW_PLOT_PX;
-    const heights = ownSqnrDb === undefined ? [accumulatedSqnrDb] : [accumulatedSqnrDb, ownSqnrDb];
-    return heights.map((sqnrDb) => {
-      const top = axis.y(sqnrDb);
-      return { left: left - DOT_PX, right: left + DOT_PX, top: top - DOT_PX, bottom: top + DOT_PX };
-    });
+  const box = (operator: number, yPx: number): Box => {
+    const xPx = (x.position(operator) / 100) * NARROW_PLOT_PX;
+    return { left: xPx - DOT_PX, right: xPx + DOT_PX, top: yPx - DOT_PX, bottom: yPx + DOT_PX };
+  };
+  return layers.flatMap(({ operator, accumulatedSqnrDb, ownSqnrDb }, index) => {
+    const yPx = axis.y(accumulatedSqnrDb);
+    const next = layers[index + 1];
+    const columns = next === undefined ? 0 : next.operator - operator;
+    const down = next === undefined ? 0 : axis.y(next.accumulatedSqnrDb) - yPx;
+    return [
+      ...[0, 0.25, 0.5, 0.75].map((share) => box(operator + share * columns, yPx + share * down)),
+      ...(ownSqnrDb === undefined ? [] : [box(operator, axis.y(ownSqnrDb))]),
+    ];
   });
 }
 
@@ -104,7 +110,7 @@ function callouts(
   worst: readonly LayerError[],
   x: Scale,
   axis: DecibelAxis,
-  dots: readonly Box[],
+  taken: readonly Box[],
 ): Markup[] {
   const spots = worst.map((layer, index) => ({
     xPercent: x.position(layer.operator),
@@ -112,7 +118,7 @@ function callouts(
     yPx: axis.y(layerSqnrDb(layer)),
     text: String(index + 1),
   }));
-  const places = placeLabels(spots, NARROW_PLOT_PX, HEIGHT_PX, dots);
+  const places = placeLabels(spots, NARROW_PLOT_PX, HEIGHT_PX, taken);
   return spots.map(({ xPercent, yPx, text }, index) => {
     const { dxPx, dyPx, anchor } = places[index]!;
     const [left, top] = [across(xPercent), coordinate(yPx)];

@@ -22,9 +22,13 @@ function layersOf(variant: Variant, index: number): Markup {
 `;
   }
   const worst = worstLayers(variant.layers);
+  if (worst.length === 0) {
+    return html`<p class="muted">Every layer of ${variant.name} is identical.</p>
+`;
+  }
   const all = variant.layers.toSorted((a, b) => a.operator - b.operator);
   return html`${layerChart(`layers-${index}`, variant.name, variant.layers)}
-${worst.length > 0 ? worstTable(worst) : html`<p class="muted">Every layer is identical.</p>`}
+${worstTable(worst)}
 <details><summary>${plural(all.length, 'layer')} of ${variant.name} as a table</summary>
 ${layerTable(all)}</details>
 `;

@@ -143,12 +143,13 @@ function costRows(report: Report): Row[] {
 }
 
 function closenessRows(report: Report): Row[] {
+  const onLogits = report.variants.some(({ logits }) => logits !== undefined);
   return [
     {
       label: 'SQNR',
       explanation: `Signal to quantization noise: how far the float model’s values stand above the
-error. 20 dB is an error of a tenth; every 6 dB more halve it. Logits are what a final softmax
-reads.`,
+error. 20 dB is an error of a tenth; every 6 dB more halve it.\
+${onLogits ? ' Logits are what the final softmax reads.' : ''}`,
       cell: (v) => ({ value: decibels(closeness(v).sqnrDb), aside: `on ${closeness(v).on}` }),
       budget: () => 'sqnrDb',
     },

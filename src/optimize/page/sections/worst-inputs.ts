@@ -56,7 +56,7 @@ const OUTCOME: Column = { head: 'Answer', style: 'answer', cell: outcome };
 
 function table(name: string, inputs: readonly WorstInput[], answers: boolean): Markup {
   const labelled = inputs.some(({ label }) => label !== undefined);
-  const classes = [...ANSWERS, ...(labelled ? [LABEL] : []), OUTCOME];
+  const classes = [OUTCOME, ...ANSWERS, ...(labelled ? [LABEL] : [])];
   const columns = [SQNR, ...(answers ? classes : [])];
   const heads = columns.map(
     ({ head, style }) => html`<th scope="col" class="${style}">${head}</th>`,
