@@ -18,7 +18,7 @@ AVA := node_modules/.bin/ava
 NATIVE := src/inference/native/build/Release
 # Debian packages: the first for building the native addons, the others for tests alone.
 DEBIAN_BUILD := g++ make python3
-DEBIAN_TEST := mosquitto openssl
+DEBIAN_TEST := chromium mosquitto openssl
 SOAK_FUZZ_SECONDS ?= 300
 SOAK_TOURS ?= 5
 
