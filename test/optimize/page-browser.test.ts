@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import test from 'ava';
 import { renderReportPage } from '../../src/optimize/page/index.ts';
 import type { Report } from '../../src/optimize/report-document.ts';
-import { minimalReport, richReport } from './sample-report.ts';
+import { minimalReport, reportAround, richReport, sampleVariant } from './sample-report.ts';
 
 const WIDTHS_PX = [1280, 375];
 const TIMEOUT_MS = 60_000;
@@ -30,11 +30,22 @@ function longNames(): Report {
   return report;
 }
 
+/** Axes that end at 1,000, and few layers: the first one's rank is near the numbers. */
+function thousands(): Report {
+  const made = [
+    { name: 'float', sizeBytes: 961_000, latencyUs: 934, sqnrDb: null, layerCount: 6 },
+    { name: 'int8', sizeBytes: 301_000, latencyUs: 431, sqnrDb: 29, layerCount: 6 },
+    { name: 'dynamic', sizeBytes: 302_000, latencyUs: 432, sqnrDb: 30, layerCount: 40 },
+  ];
+  return reportAround(made.map((options) => sampleVariant(options)));
+}
+
 const SAMPLES: Readonly<Record<string, Report>> = {
   rich: richReport(),
   deep: richReport(140),
   minimal: minimalReport(),
   'long names': longNames(),
+  thousands: thousands(),
 };
 
 /** What of the DOM is used here: its types are the browser's, not Node's. */

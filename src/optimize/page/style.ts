@@ -185,7 +185,6 @@ svg .worst-rank{fill:var(--alert);font-weight:700}
   .variants td,.variants thead th{min-width:5.9rem;padding-inline:.5rem}
   .variants th:first-child{padding-left:0}
   .variants th[scope=row]{min-width:7.5rem;padding-right:.5rem}
-  .plot.axes{padding-right:14px}
   .lists td,.lists th{padding-right:.8rem}
 }`;
 

@@ -11,7 +11,7 @@ import type { Scale } from './scale.ts';
 export const ACROSS: readonly [number, number] = [0, 100];
 
 /** Labels are placed for a plot this wide, the narrowest on a telephone; a wider one only parts them further. */
-export const NARROW_PLOT_PX = 250;
+export const NARROW_PLOT_PX = 249;
 
 /** Coordinates with digits enough for a thousandth of a pixel. */
 export function coordinate(value: number): number {

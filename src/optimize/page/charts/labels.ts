@@ -25,8 +25,8 @@ const CHARACTER_PX = 7.4;
 const ASCENT_PX = 11;
 const DESCENT_PX = 3;
 const POINT_RADIUS_PX = 6;
-/** Labels may reach a little over the plot's edge, into its padding. */
-const OVERHANG_PX = 12;
+/** Labels may reach a little over the plot's edge, but not to the numbers of the axis, 8 px off. */
+const OVERHANG_PX = 5;
 /** A line through a name can be read; a name through a name cannot. */
 const OBSTACLE_WEIGHT = 0.25;
 
