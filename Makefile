@@ -1,7 +1,7 @@
 # make run    set up, build, and show the whole path on this machine (dunlin demo)
 # make test   set up everything and run every test
 # make check  the fast part: types, lint, and the tests of single rooms
-# make soak   the long lines: fuzzing against the real runtime, kill storms, repeated tours
+# make soak   the long lines: fuzzing against the real runtime, random graphs, kill storms, repeated tours
 # make bench  speed and memory against the stock runtime, as ratios
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
@@ -21,6 +21,7 @@ DEBIAN_BUILD := g++ make python3
 DEBIAN_TEST := chromium mosquitto openssl
 SOAK_FUZZ_SECONDS ?= 300
 SOAK_TOURS ?= 5
+SOAK_GRAPHS ?= 10000
 
 .PHONY: run test check soak build bench examples clean lint debian-build debian-test
 
@@ -36,6 +37,7 @@ check: build lint
 soak: test
 	node dist/test/fuzz/tflite-fuzz.js --runtime --seconds $(SOAK_FUZZ_SECONDS)
 	node dist/test/fuzz/tflite-fuzz.js --runtime --seconds $(SOAK_FUZZ_SECONDS) --delegate $(NATIVE)/xnnpack_delegate.node
+	DUNLIN_SOAK=$(SOAK_GRAPHS) $(AVA) test/optimize/random-graphs.test.ts
 	for tour in $$(seq $(SOAK_TOURS)); do $(DUNLIN) demo --once --json --dir .dunlin/soak || exit 1; done
 
 bench: build

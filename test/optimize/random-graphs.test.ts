@@ -1,0 +1,147 @@
+import test from 'ava';
+import fc from 'fast-check';
+import { errorCode } from '../../src/core/index.ts';
+import { findNativeFiles, type LoadModel } from '../../src/inference/index.ts';
+import { RANGE_METHODS } from '../../src/optimize/index.ts';
+import { int8Scheme } from '../../src/optimize/quantize/int8-schemes.ts';
+import {
+  Graph,
+  OPERATORS,
+  parseModel,
+  serializeModel,
+  type TfliteModel,
+  verifyModel,
+} from '../../src/tflite/index.ts';
+import { randomSamples } from './optimize-request.ts';
+import { specificationProblems } from './quantization-spec.ts';
+import { randomModel } from './random-model.ts';
+import { type Distance, RandomTrial } from './random-trial.ts';
+import { SharedRuntime } from './shared-runtime.ts';
+
+/** `make soak` sets it: how many graphs to try instead of those of every day. */
+const SOAK_GRAPHS = Number(process.env['DUNLIN_SOAK'] ?? 0);
+const GRAPHS = SOAK_GRAPHS > 0 ? SOAK_GRAPHS : 300;
+const MAX_STEPS = 12;
+const SAMPLES = 10;
+const GRAPH_MS = 2_000;
+
+const INT8_DB = 15;
+/** A part of a tensor that is small beside the rest has the whole tensor's steps: so many of them it may be off, */
+const INT8_STEPS = 1.5;
+/** and there are not many such parts. */
+const MOST_SMALL_SHARE = 0.02;
+const DYNAMIC_DB = 25;
+const FLOAT16_DB = 45;
+
+const runtime = new SharedRuntime();
+test.after.always(() => runtime.close());
+const load: LoadModel = runtime.load;
+
+/** What all the graphs came to. */
+class Tally {
+  /** How often each operator computed in int8. */
+  readonly operators = new Map<string, number>();
+  outputs = 0;
+  small = 0;
+
+  note(model: TfliteModel, distances: readonly Distance[]): void {
+    const graph = new Graph(model, 'int8');
+    for (const { code, inputs, outputs } of graph.subgraph.operators) {
+      const { builtin } = model.operatorCodes[code]!;
+      const [index] = builtin === 'ARG_MAX' ? inputs : outputs;
+      if (graph.tensor(index!).type !== 'int8') continue;
+      this.operators.set(builtin, (this.operators.get(builtin) ?? 0) + 1);
+    }
+    this.outputs += distances.length;
+    this.small += tooFar(distances, INT8_DB, 0).length;
+  }
+}
+
+/** The coarsest step of what is computed. */
+function largestStep(model: TfliteModel): number {
+  const { tensors, operators } = model.subgraphs[0]!;
+  const steps = operators.flatMap(({ outputs }) =>
+    outputs.map((index) => tensors[index]!.quantization?.scale[0] ?? 0),
+  );
+  return Math.max(...steps);
+}
+
+function tooFar(found: readonly Distance[], leastDb: number, step: number): Distance[] {
+  return found.filter(({ sqnrDb, rmsError }) => {
+    const close = sqnrDb === null || sqnrDb >= leastDb;
+    return !close && !(rmsError <= INT8_STEPS * step);
+  });
+}
+
+function check(holds: boolean, what: string, found: unknown): void {
+  if (!holds) throw new Error(`${what}: ${JSON.stringify(found)}`);
+}
+
+/** Quantizes one graph every way and holds it against its float model and the specification. */
+async function tryGraph(seed: number, steps: number, tally: Tally): Promise<void> {
+  const random = randomModel(seed, steps);
+  const bytes = serializeModel(random.model);
+  const trial = await RandomTrial.start(bytes, randomSamples(random.model, SAMPLES, seed), load);
+  const floatEnds = { inputType: 'float32', outputType: 'float32' } as const;
+  for (const [place, method] of RANGE_METHODS.entries()) {
+    // One method is given float ends, and another goes without the correction of biases.
+    const ends = (seed + place) % 3 === 0 ? floatEnds : {};
+    const settings = { ...ends, biasCorrection: (seed + place) % 3 !== 1 };
+    const file = await trial.int8(method, settings);
+    const model = parseModel(file, method);
+    verifyModel(model, method);
+    const problems = specificationProblems(model);
+    check(problems.length === 0, `${method} is against the specification`, problems);
+    const { tensors, inputs } = model.subgraphs[0]!;
+    const wantedType = 'inputType' in ends ? 'float32' : 'int8';
+    check(
+      inputs.every((index) => tensors[index]!.type === wantedType),
+      `${method} takes not what was asked for`,
+      wantedType,
+    );
+    const step = largestStep(model);
+    const distances = await trial.distances(file);
+    const far = tooFar(distances, INT8_DB, step);
+    check(far.length === 0, `int8 by ${method} is far from float`, far);
+    tally.note(model, distances);
+    if (place === seed % 3) await tryDelegate(trial, file, step);
+  }
+  const dynamic = tooFar(await trial.distances(trial.dynamic()), DYNAMIC_DB, 0);
+  check(dynamic.length === 0, 'dynamic range is far from float', dynamic);
+  const float16 = tooFar(await trial.distances(trial.float16()), FLOAT16_DB, 0);
+  check(float16.length === 0, 'float16 is far from float', float16);
+}
+
+/** XNNPACK refuses an output that nothing but zero comes out of, and takes and computes all else. */
+async function tryDelegate(trial: RandomTrial, file: Uint8Array, step: number): Promise<void> {
+  if (findNativeFiles().xnnPath === undefined) return;
+  try {
+    const far = tooFar(await trial.distances(file, 'xnn'), INT8_DB, step);
+    check(far.length === 0, 'int8 on XNNPACK is far from float', far);
+  } catch (error) {
+    if (errorCode(error) !== 'inference-refused') throw error;
+  }
+}
+
+test('random graphs, quantized every way, stay close to float and to the specification', async (t) => {
+  t.timeout(60_000 + GRAPHS * GRAPH_MS);
+  const tally = new Tally();
+  await fc.assert(
+    fc.asyncProperty(
+      fc.integer({ min: 0, max: 2 ** 30 }),
+      fc.integer({ min: 1, max: MAX_STEPS }),
+      (seed, steps) => tryGraph(seed, steps, tally),
+    ),
+    { numRuns: GRAPHS, includeErrorInReport: true, ...(SOAK_GRAPHS > 0 ? {} : { seed: 1 }) },
+  );
+  const known = OPERATORS.map(({ name }) => name).filter((name) => int8Scheme(name) !== undefined);
+  t.deepEqual(
+    known.filter((name) => !tally.operators.has(name)),
+    [],
+  );
+  // Made for scales that meet, and around islands of float.
+  t.true(tally.operators.get('QUANTIZE')! > 0);
+  t.log(`${tally.outputs} outputs, ${tally.small} of them below ${INT8_DB} dB`);
+  t.true(tally.small <= MOST_SMALL_SHARE * tally.outputs);
+  t.is(runtime.openCount, 0);
+});
