@@ -37,7 +37,7 @@ check: build lint
 soak: test
 	node dist/test/fuzz/tflite-fuzz.js --runtime --seconds $(SOAK_FUZZ_SECONDS)
 	node dist/test/fuzz/tflite-fuzz.js --runtime --seconds $(SOAK_FUZZ_SECONDS) --delegate $(NATIVE)/xnnpack_delegate.node
-	DUNLIN_SOAK=$(SOAK_GRAPHS) $(AVA) test/optimize/random-graphs.test.ts
+	DUNLIN_SOAK=$(SOAK_GRAPHS) $(AVA) --timeout=4h test/optimize/random-graphs.test.ts
 	for tour in $$(seq $(SOAK_TOURS)); do $(DUNLIN) demo --once --json --dir .dunlin/soak || exit 1; done
 
 bench: build
