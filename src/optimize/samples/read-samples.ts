@@ -53,20 +53,33 @@ export async function readSamples(
     );
   }
   const reader = await findReader(path);
-  const elementCount = elementCountOf(input.shape);
-  checkAmount(path, 1, elementCount);
+  checkAmount(path, 1, elementCountOf(input.shape));
   const raw = await reader(path, input, options);
   signal?.throwIfAborted();
+  return toSampleSet(raw, input, { source: path, use });
+}
+
+/**
+ * Samples that are in memory as a set.
+ * @param source where they come from, for errors; its last part, for reports
+ * @throws `input-invalid` saying which sample and element is wrong
+ */
+export function toSampleSet(
+  raw: RawSamples,
+  { shape }: SampleInput,
+  { source, use }: { readonly source: string; readonly use: SampleOptions['use'] },
+): SampleSet {
   const { values } = raw;
-  checkFinite(values, elementCount, path);
-  if (use === 'calibration') checkVaried(values, elementCount, path);
+  const elementCount = elementCountOf(shape);
+  checkFinite(values, elementCount, source);
+  if (use === 'calibration') checkVaried(values, elementCount, source);
   const count = values.length / elementCount;
   return {
     ...raw,
     count,
     elementCount,
-    source: basename(resolve(path)),
-    sha256: digest(values, [count, ...input.shape]),
+    source: basename(resolve(source)),
+    sha256: digest(values, [count, ...shape]),
   };
 }
 
