@@ -1,14 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { Command, Option } from 'commander';
-import {
-  DunlinError,
-  errnoOf,
-  parseJson,
-  parseNpy,
-  readNamedFile,
-  systemClock,
-  Type,
-} from '../core/index.ts';
+import { DunlinError, errnoOf, parseJson, systemClock, Type } from '../core/index.ts';
 import {
   findDelegate,
   findEdgeTpus,
@@ -23,10 +15,11 @@ import {
   Repository,
   withRepositoryLock,
 } from '../release/index.ts';
-import { DEFAULT_CHUNK_BYTES, MAX_ARTIFACT_BYTES, type ReleaseDocument } from '../update/index.ts';
+import { DEFAULT_CHUNK_BYTES, type ReleaseDocument } from '../update/index.ts';
 import type { CommandIo } from './command.ts';
 import { collect, integerValue, numberValue } from './option-values.ts';
 import { commandLogger } from './publisher-options.ts';
+import { type ReleaseSourceOptions, readReleaseFile, readReleaseSource } from './release-source.ts';
 
 const MAX_METRICS = 64;
 const MAX_LABEL_FILE_BYTES = 1024 * 1024;
@@ -35,24 +28,29 @@ const HELP = `
 Verifies the models, runs the golden inputs on every execution path of this machine, and keeps what comes out: a device
 puts a release into service only when its own outputs agree within the tolerance, in time.
 
+The model comes from a directory that "dunlin optimize --out" made: --from takes the variant that was chosen there and
+the golden inputs, and the release carries what was measured and what the model was made from. Or it comes from other
+tools: give --cpu and --golden-inputs.
+
+  --variant          another variant than the chosen one, by its name in report.json.
   --golden-reference takes the expected outputs from another file: a model that was damaged, or trained on the wrong
                      data, then passes on no device.
   --labels           a,b,c, or a file: a JSON array, or one label a line.
   --chunk-bytes      size of the retained messages; a broker or a link that is weak wants smaller ones.
 
 Examples:
+  dunlin optimize float.tflite --calibration samples.npy --out optimized
+  dunlin release build --repo repo --model motor --version 3 --from optimized --labels examples/motor/labels.json
   dunlin release build --repo repo --model motor --version 1 --cpu examples/motor/v1/int8.tflite \\
     --golden-inputs examples/motor/golden-inputs.npy --labels examples/motor/labels.json --metric accuracy=0.97
   dunlin release build --repo repo --model motor --version 2 --cpu motor.tflite --edgetpu motor_edgetpu.tflite \\
     --golden-inputs golden.npy --labels healthy,imbalance,misalignment,bearing-fault --latency-budget-us 5000`;
 
-interface BuildCommandOptions {
+interface BuildCommandOptions extends ReleaseSourceOptions {
   readonly repo: string;
   readonly model: string;
   readonly version: string;
-  readonly cpu: string;
   readonly edgetpu?: string;
-  readonly goldenInputs: string;
   readonly goldenReference?: string;
   readonly labels?: string;
   readonly task: ReleaseDocument['task']['kind'];
@@ -70,11 +68,13 @@ export function releaseBuildCommand(io: CommandIo): Command {
     .requiredOption('--repo <dir>', 'the release repository; made when it is not there')
     .requiredOption('--model <name>', 'name of the model')
     .requiredOption('--version <version>', 'its version; never used twice')
-    .requiredOption('--cpu <file>', '.tflite for the CPU')
+    .option('--from <dir>', 'a directory of dunlin optimize: model, golden inputs and figures')
+    .option('--variant <name>', 'which of its variants (default: the one that was chosen)')
+    .option('--cpu <file>', '.tflite for the CPU, of another tool')
     .option('--edgetpu <file>', 'the same, compiled for the Edge TPU')
-    .requiredOption(
+    .option(
       '--golden-inputs <npy>',
-      'inputs [count, …], float32 or as the model takes them',
+      'inputs [count, …], float32 or as the model takes them (default: those of --from)',
     )
     .option('--golden-reference <file>', 'take the expected outputs from this .tflite')
     .option('--labels <list>', 'names of the outputs')
@@ -83,7 +83,12 @@ export function releaseBuildCommand(io: CommandIo): Command {
         .choices(['classification', 'anomaly', 'regression'])
         .default('classification'),
     )
-    .option('--metric <name=value>', 'a figure to carry along; may be repeated', collect, [])
+    .option(
+      '--metric <name=value>',
+      'a figure to carry along, or instead of the one of --from; may be repeated',
+      collect,
+      [],
+    )
     .option('--latency-budget-us <n>', 'largest median latency on a device (default: generous)')
     .option(
       '--tolerance-steps <n>',
@@ -105,22 +110,24 @@ async function build(io: CommandIo, options: BuildCommandOptions): Promise<void>
 }
 
 async function buildOptions(io: CommandIo, options: BuildCommandOptions): Promise<BuildOptions> {
-  const read = (path: string): Promise<Uint8Array> => readNamedFile(path, MAX_ARTIFACT_BYTES);
-  const { edgetpu, goldenReference, latencyBudgetUs, goldenInputs } = options;
+  const { edgetpu, goldenReference, latencyBudgetUs } = options;
+  const named = readMetrics(options.metric);
+  const { metrics, ...source } = await readReleaseSource(options);
   return {
     repository: new Repository(options.repo),
     model: options.model,
     version: options.version,
-    cpu: await read(options.cpu),
-    ...(edgetpu === undefined ? {} : { edgetpu: await read(edgetpu) }),
+    ...source,
+    ...(edgetpu === undefined ? {} : { edgetpu: await readReleaseFile(edgetpu) }),
     task: { kind: options.task, labels: await readLabels(options.labels) },
-    goldenInputs: parseNpy(await read(goldenInputs), goldenInputs),
-    ...(goldenReference === undefined ? {} : { goldenReference: await read(goldenReference) }),
+    ...(goldenReference === undefined
+      ? {}
+      : { goldenReference: await readReleaseFile(goldenReference) }),
     ...(latencyBudgetUs === undefined
       ? {}
       : { latencyBudgetUs: integerValue(latencyBudgetUs, '--latency-budget-us') }),
     toleranceSteps: numberValue(options.toleranceSteps, '--tolerance-steps'),
-    metrics: readMetrics(options.metric),
+    metrics: { ...metrics, ...named },
     chunkBytes: integerValue(options.chunkBytes, '--chunk-bytes'),
     nowMs: systemClock.nowMs(),
     load: sandboxLoader({

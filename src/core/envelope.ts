@@ -121,7 +121,8 @@ function verifyBytes(key: PublicKey, bytes: Uint8Array, signatureHex: string): b
   return verify(null, bytes, publicKey, Buffer.from(signatureHex, 'hex'));
 }
 
-function canonicalBytes(value: object): Uint8Array {
+/** A JSON value in its one form, RFC 8785: equal values have equal bytes. */
+export function canonicalBytes(value: object): Uint8Array {
   const text = canonicalize(value);
   if (text === undefined) throw new TypeError('not a JSON value');
   return Buffer.from(text);

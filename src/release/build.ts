@@ -40,6 +40,8 @@ export interface BuildOptions {
   readonly toleranceSteps: number;
   readonly latencyBudgetUs?: number;
   readonly metrics: Readonly<Record<string, number>>;
+  /** What is known of how the model was made: digests, tools. */
+  readonly provenance?: Readonly<Record<string, string>>;
   readonly chunkBytes: number;
   readonly nowMs: number;
   readonly load: LoadModel;
@@ -82,7 +84,7 @@ export async function buildRelease(options: BuildOptions): Promise<ReleaseDocume
     input: withoutName(input),
     output: withoutName(output),
     metrics: options.metrics,
-    provenance: provenance(options),
+    provenance: provenanceOf(options),
     golden: golden.document,
     artifacts,
   });
@@ -146,8 +148,10 @@ function cutAll(
 }
 
 /** What the release was made from, where its artifacts do not say it themselves. */
-function provenance({ goldenInputs, goldenReference }: BuildOptions): Record<string, string> {
+function provenanceOf(options: BuildOptions): Record<string, string> {
+  const { provenance, goldenInputs, goldenReference } = options;
   return {
+    ...provenance,
     goldenInputsSha256: sha256Hex(formatNpy(goldenInputs)),
     ...(goldenReference === undefined ? {} : { goldenReferenceSha256: sha256Hex(goldenReference) }),
   };

@@ -1,7 +1,6 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
 import { assignCommand } from '../../src/cli/assign.ts';
 import type { CommandFactory } from '../../src/cli/command.ts';
@@ -17,45 +16,7 @@ import {
   TrustStore,
 } from '../../src/update/index.ts';
 import { FakeBroker } from '../fakes/broker.ts';
-
-const motor = (name: string): string =>
-  fileURLToPath(new URL(`../../../examples/motor/${name}`, import.meta.url));
-
-interface Said {
-  readonly out: string;
-  readonly err: string;
-}
-
-/** Runs a command as main.ts does, in this process. */
-async function run(
-  factory: CommandFactory,
-  args: readonly string[],
-  env: Record<string, string> = { DUNLIN_PASSPHRASE: 'correct horse battery' },
-): Promise<Said> {
-  let [out, err] = ['', ''];
-  const command = factory({
-    out: (text) => {
-      out += text;
-    },
-    err: (text) => {
-      err += text;
-    },
-    env,
-    interactive: false,
-    signal: new AbortController().signal,
-  });
-  for (const each of [command, ...command.commands]) {
-    each.exitOverride().configureOutput({
-      writeOut: (text) => {
-        out += text;
-      },
-    });
-  }
-  await command.parseAsync([...args], { from: 'user' }).catch((error: unknown) => {
-    if ((error as { code?: string }).code !== 'commander.helpDisplayed') throw error;
-  });
-  return { out, err };
-}
+import { motor, run, type Said } from './run-command.ts';
 
 async function setUp(t: ExecutionContext) {
   const dir = await mkdtemp(join(tmpdir(), 'dunlin-release-'));
