@@ -2,7 +2,8 @@
 import { brotliCompressSync } from 'node:zlib';
 import { formatNpy } from '../../src/core/index.ts';
 import { serializeModel } from '../../src/tflite/index.ts';
-import { toFloatModel, toInt8Model } from './export.ts';
+import { toFloatModel } from './export.ts';
+import { toInt8File } from './int8.ts';
 import {
   compareAccuracy,
   type FileMetrics,
@@ -11,6 +12,7 @@ import {
   type Metrics,
   mustBeIdentical,
   parseMetrics,
+  type VersionMetrics,
 } from './metrics.ts';
 import { createMotorNetwork, type Network } from './network.ts';
 import { Random } from './random.ts';
@@ -32,8 +34,7 @@ const HELD_OUT_WINDOWS = 8000;
 const GOLDEN_WINDOWS = 32;
 const BATCH_WINDOWS = 32;
 
-export const VERSIONS = ['v1', 'v2'] as const;
-export type Version = (typeof VERSIONS)[number];
+export type Version = keyof Metrics['versions'];
 
 /** v2 goes on from v1: more steps, and half of the weights leave (a little more of those that may). */
 const PLANS: Record<Version, TrainingPlan> = {
@@ -60,25 +61,27 @@ export interface Artifacts {
 }
 
 /** Trains both versions, writes their files in memory and measures them. One core, a few minutes. */
-export function makeArtifacts(
+export async function makeArtifacts(
   onProgress: (version: Version, progress: Progress) => void,
-): Artifacts {
+): Promise<Artifacts> {
   const files = new Map<string, Uint8Array>();
   files.set('labels.json', Buffer.from(`${JSON.stringify(CONDITIONS, null, 2)}\n`));
   files.set('golden-inputs.npy', goldenInputs());
   const heldOut = simulateSet(SEEDS.heldOut, HELD_OUT_WINDOWS);
   const network = createMotorNetwork(new Random(SEEDS.weights));
-  const [v1, v2] = VERSIONS.map((version) => {
+  const trainAndExport = (version: Version): Promise<VersionMetrics> => {
     train(network, PLANS[version], (progress) => onProgress(version, progress));
     return exportVersion(network, version, heldOut, files);
-  });
+  };
+  // v2 goes on from v1: one after the other.
+  const versions = { v1: await trainAndExport('v1'), v2: await trainAndExport('v2') };
   const metrics: Metrics = {
     node: process.version,
     architecture: process.arch,
     heldOutWindows: HELD_OUT_WINDOWS,
     calibrationWindows: CALIBRATION_WINDOWS,
     seeds: SEEDS,
-    versions: { v1: v1!, v2: v2! },
+    versions,
   };
   files.set(METRICS_FILE, formatMetrics(metrics));
   return { files, metrics };
@@ -90,18 +93,17 @@ function goldenInputs(): Uint8Array {
   return formatNpy({ type: 'float32', shape, data: windows });
 }
 
-function exportVersion(
+async function exportVersion(
   network: Network,
   version: Version,
   heldOut: WindowSet,
   files: Map<string, Uint8Array>,
-): Metrics['versions'][Version] {
-  const calibration = simulateSet(SEEDS.calibration, CALIBRATION_WINDOWS).windows;
+): Promise<VersionMetrics> {
   const float = serializeModel(toFloatModel(network, version));
-  const int8 = toInt8Model(network, calibration, version);
-  const int8Bytes = serializeModel(int8.model);
+  const calibration = simulateSet(SEEDS.calibration, CALIBRATION_WINDOWS);
+  const int8 = await toInt8File(float, `${version}/float.tflite`, calibration);
   files.set(`${version}/float.tflite`, float);
-  files.set(`${version}/int8.tflite`, int8Bytes);
+  files.set(`${version}/int8.tflite`, int8.bytes);
   const { parameters } = network;
   const plans = version === 'v1' ? [PLANS.v1] : [PLANS.v1, PLANS.v2];
   return {
@@ -109,8 +111,9 @@ function exportVersion(
     parameters: parameters.reduce((sum, { values }) => sum + values.length, 0),
     prunableSparsity: shareOfZeros(parameters.filter((p) => p.isPrunable)),
     weightSparsity: shareOfZeros(network.layers.flatMap((layer) => layer.parameters.slice(0, 1))),
-    float: fileMetrics(float, measureAccuracy(float, undefined, heldOut)),
-    int8: fileMetrics(int8Bytes, measureAccuracy(int8Bytes, int8.input, heldOut)),
+    int8Ranges: int8.ranges,
+    float: fileMetrics(float, measureAccuracy(float, heldOut)),
+    int8: fileMetrics(int8.bytes, measureAccuracy(int8.bytes, heldOut)),
   };
 }
 

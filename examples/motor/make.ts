@@ -36,7 +36,7 @@ function write({ files }: Artifacts): void {
   }
 }
 
-function make(): void {
+async function make(): Promise<void> {
   const { values } = parseArgs({
     options: { check: { type: 'boolean' }, table: { type: 'boolean' }, help: { type: 'boolean' } },
   });
@@ -49,7 +49,7 @@ function make(): void {
     process.stdout.write(`${formatTable(metrics)}\n`);
     return;
   }
-  const artifacts = makeArtifacts(reporter());
+  const artifacts = await makeArtifacts(reporter());
   process.stdout.write(`\n${formatTable(artifacts.metrics)}\n\n`);
   if (!values.check) {
     write(artifacts);
@@ -66,7 +66,7 @@ function make(): void {
 }
 
 try {
-  make();
+  await make();
 } catch (error) {
   process.stderr.write(`make: ${error instanceof Error ? error.message : String(error)}\n`);
   process.exitCode = 2;

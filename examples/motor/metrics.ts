@@ -14,6 +14,8 @@ const VersionMetricsSchema = Type.Object({
   /** Share of zeros among the weights that may be pruned, and among all weights, in the float file. */
   prunableSparsity: Type.Number({ minimum: 0, maximum: 1 }),
   weightSparsity: Type.Number({ minimum: 0, maximum: 1 }),
+  /** How the ranges of the int8 file were chosen, as the optimizer's report says it. */
+  int8Ranges: Type.String(),
   float: FileMetricsSchema,
   int8: FileMetricsSchema,
 });

@@ -1,6 +1,7 @@
 /** The stock TFLite runtime, to measure the very files that are shipped. */
 import { createRequire } from 'node:module';
-import { type Affine, quantizeValues } from './quantize.ts';
+import { elementsOf, ITEM_BYTES, quantize, type TensorSpec } from '../../src/inference/index.ts';
+import { parseModel } from '../../src/tflite/index.ts';
 import { WINDOW_VALUES, type WindowSet } from './simulate.ts';
 import { argmax } from './train.ts';
 
@@ -23,27 +24,33 @@ interface Binding {
 
 const ADDON = 'tfjs-tflite-node/build/Release/node_tflite_binding.node';
 
-/**
- * Share of the windows whose likeliest class is the true one.
- * @param input how the file's int8 input is to be filled; undefined for a float file
- */
-export function measureAccuracy(
-  model: Uint8Array,
-  input: Affine | undefined,
-  { windows, labels, count }: WindowSet,
-): number {
+/** Share of the windows whose likeliest class is the true one. */
+export function measureAccuracy(model: Uint8Array, { windows, labels, count }: WindowSet): number {
   const { Interpreter } = createRequire(import.meta.url)(ADDON) as Binding;
   const interpreter = new Interpreter(Uint8Array.from(model).buffer, { threads: 1 });
   const [inputData, outputData] = [
     interpreter.getInputs()[0]!.data(),
     interpreter.getOutputs()[0]!.data(),
   ];
+  const input = inputOf(model);
   let correct = 0;
   for (let i = 0; i < count; i++) {
     const window = windows.subarray(i * WINDOW_VALUES, (i + 1) * WINDOW_VALUES);
-    inputData.set(input === undefined ? window : quantizeValues(window, input));
+    inputData.set(elementsOf(quantize(window, input), input.type));
     if (!interpreter.infer()) throw new Error('the runtime refused to run the model');
     if (argmax(outputData) === labels[i]) correct += 1;
   }
   return correct / count;
+}
+
+/** How the one input is to be filled. */
+function inputOf(model: Uint8Array): TensorSpec {
+  const [graph] = parseModel(model, 'model').subgraphs;
+  const { name, type, shape, quantization } = graph!.tensors[graph!.inputs[0]!]!;
+  if (type !== 'int8' && type !== 'float32') throw new Error(`the model takes ${type}`);
+  const scheme =
+    quantization === undefined
+      ? {}
+      : { scale: quantization.scale[0]!, zeroPoint: quantization.zeroPoint[0]! };
+  return { name, type, shape, lengthBytes: WINDOW_VALUES * ITEM_BYTES[type], ...scheme };
 }
