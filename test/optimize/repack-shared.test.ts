@@ -6,10 +6,10 @@ import { encodeInputs } from '../../src/optimize/measure/sample-runs.ts';
 import {
   elementCount,
   parseModel,
+  renameInner,
   repackModel,
   serializeModel,
   type TfliteTensor,
-  withoutInnerNames,
 } from '../../src/tflite/index.ts';
 import { sharedFile, sharedModel } from '../shared-folder.ts';
 import { computationOf } from './computation.ts';
@@ -65,12 +65,12 @@ for (const { name, inputs, mostBytes } of CASES) {
     const file = inputs === undefined ? undefined : sharedFile(`data/${inputs}`, t);
     if (bytes === undefined || (inputs !== undefined && file === undefined)) return t.pass();
     const model = parseModel(bytes, name);
-    const packed = serializeModel(withoutInnerNames(repackModel(model)));
+    const packed = serializeModel(renameInner(repackModel(model), 'none'));
     t.log(`${bytes.byteLength} → ${packed.byteLength} bytes`);
     t.true(packed.byteLength <= mostBytes);
     const again = parseModel(packed, name);
     t.deepEqual(computationOf(again), computationOf(model));
-    t.deepEqual(serializeModel(withoutInnerNames(repackModel(again))), packed);
+    t.deepEqual(serializeModel(renameInner(repackModel(again), 'none')), packed);
 
     const [graph] = model.subgraphs;
     const input = graph!.tensors[graph!.inputs[0]!]!;
