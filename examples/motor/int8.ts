@@ -1,8 +1,14 @@
 /** The int8 file of a float one, by the quantizer that users have: `dunlin optimize` with its defaults. */
 import { silentLogger, systemClock } from '../../src/core/index.ts';
 import { sandboxLoader } from '../../src/inference/index.ts';
-import { DEFAULT_SETTINGS, optimize, toSampleSet } from '../../src/optimize/index.ts';
-import { AXES, WINDOW_SAMPLES, type WindowSet } from './simulate.ts';
+import {
+  DEFAULT_SETTINGS,
+  machineFacts,
+  modelInputs,
+  optimize,
+  toSampleSet,
+} from '../../src/optimize/index.ts';
+import type { WindowSet } from './simulate.ts';
 
 export interface Int8File {
   readonly bytes: Uint8Array;
@@ -10,29 +16,23 @@ export interface Int8File {
   readonly ranges: string;
 }
 
-const INPUT = { name: 'vibration_g', shape: [1, WINDOW_SAMPLES, 1, AXES] };
-/** A report says which machine measured its latencies; no report leaves this file. */
-const NO_MACHINE = { cpu: '', cores: 0, architecture: '', node: '', dunlin: '' };
-
-/** Equal bytes from equal bytes: the latencies that are measured on the way decide nothing here. */
+/** Equal bytes from equal bytes: time and latencies are in the report alone, and the report stays here. */
 export async function toInt8File(
   float: Uint8Array,
   what: string,
   { windows, count }: WindowSet,
 ): Promise<Int8File> {
+  const [input] = modelInputs(float, what);
   const raw = { values: windows, sourceCount: count };
-  const calibration = toSampleSet(raw, INPUT, {
-    source: 'calibration windows',
-    use: 'calibration',
-  });
+  const origin = { source: 'calibration windows', use: 'calibration' } as const;
   const { report, files } = await optimize({
     model: float,
     what,
-    calibration: [calibration],
+    calibration: [toSampleSet(raw, input!, origin)],
     settings: DEFAULT_SETTINGS,
     budget: {},
-    machine: NO_MACHINE,
-    nowMs: 0,
+    machine: machineFacts(),
+    nowMs: systemClock.nowMs(),
     load: sandboxLoader({ clock: systemClock, logger: silentLogger }),
     signal: new AbortController().signal,
     onProgress: () => {},
