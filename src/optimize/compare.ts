@@ -2,7 +2,7 @@ import { DunlinError } from '../core/index.ts';
 import { parseModel, printable, type TfliteModel, verifyModel } from '../tflite/index.ts';
 import { accuracyOf, agreementOf } from './measure/agreement.ts';
 import { LAYER_SAMPLES, layerErrors } from './measure/layer-errors.ts';
-import { runOutputs } from './measure/logits.ts';
+import { refuseNotFinite, runOutputs } from './measure/logits.ts';
 import { type RunOptions, type Samples, spreadSamples } from './measure/sample-runs.ts';
 import type { Agreement, LayerError } from './report-document.ts';
 
@@ -49,6 +49,7 @@ export async function compareModels(
   const wanted = await runOutputs(modelA, a.what, samples, run, (done) =>
     run.onProgress(a.what, done),
   );
+  refuseNotFinite(wanted, a.what);
   const found = await runOutputs(modelB, b.what, samples, run, (done) =>
     run.onProgress(b.what, done),
   );

@@ -5,7 +5,7 @@ import {
   accuracyOf,
   agreementOf,
   argmax,
-  decibels,
+  ErrorSum,
   type Rows,
   rowOf,
 } from './measure/agreement.ts';
@@ -82,20 +82,23 @@ function worstInputs(
 ): Variant['worstInputs'] {
   const rows = Array.from({ length: reference.count }, (_, index) => {
     const [wanted, got] = [rowOf(reference, index), rowOf(found, index)];
-    let [signal, error] = [0, 0];
-    for (let place = 0; place < wanted.length; place++) {
-      signal += wanted[place]! ** 2;
-      error += (got[place]! - wanted[place]!) ** 2;
-    }
-    return { index, signal, error, expected: argmax(wanted), got: argmax(got) };
+    const sum = new ErrorSum();
+    sum.add(wanted, got);
+    return {
+      index,
+      error: sum.error,
+      sqnrDb: sum.sqnrDb,
+      expected: argmax(wanted),
+      got: argmax(got),
+    };
   });
   return rows
-    .sort((a, b) => b.error - a.error)
-    .slice(0, WORST_INPUTS)
     .filter(({ error }) => error > 0)
-    .map(({ index, signal, error, expected, got }) => ({
+    .sort((a, b) => (a.error === b.error ? a.index - b.index : b.error - a.error))
+    .slice(0, WORST_INPUTS)
+    .map(({ index, sqnrDb, expected, got }) => ({
       index,
-      sqnrDb: decibels(signal, error),
+      sqnrDb,
       expected,
       got,
       ...(labels === undefined ? {} : { label: labels[index]! }),

@@ -5,7 +5,7 @@ import { chooseVariant, paretoFront } from './choose.ts';
 import { type Candidate, type Evaluation, evaluateVariant, FLOAT_VARIANT } from './evaluate.ts';
 import { finishModel } from './finish-model.ts';
 import { type FloatModel, openFloatModel } from './float-model.ts';
-import { runOutputs } from './measure/logits.ts';
+import { refuseNotFinite, runOutputs } from './measure/logits.ts';
 import { writeDynamicModel } from './quantize/dynamic-model.ts';
 import { writeFloat16Model } from './quantize/float16-model.ts';
 import { type Int8Variant, quantizeInt8, trialRuns } from './quantize/quantize-int8.ts';
@@ -25,6 +25,7 @@ export async function optimize(request: OptimizeRequest): Promise<Optimized> {
   const made = await makeCandidates(float, request);
   const samples = samplesOf(request.evaluation ?? request.calibration);
   const wanted = await runOutputs(float.model, float.what, samples, request);
+  refuseNotFinite(wanted, float.what);
   const evaluation: Evaluation = { float, samples, labels: request.labels, wanted };
   const judged: Omit<Variant, 'pareto'>[] = [];
   for (const candidate of made.candidates) {

@@ -1,6 +1,6 @@
 import { DunlinError } from '../../core/index.ts';
 import { elementCount, printable, serializeModel } from '../../tflite/index.ts';
-import type { FloatModel } from '../float-model.ts';
+import { type FloatModel, MOST_MAGNITUDE, refuseEndlessConstants } from '../float-model.ts';
 import { constantTensors, exposeTensors, MAX_ENDS } from '../measure/expose.ts';
 import { inferReals, type RunOptions, type Samples } from '../measure/sample-runs.ts';
 import { int8Scheme } from '../quantize/int8-schemes.ts';
@@ -35,9 +35,11 @@ function floatActivations({ subgraph, graph }: FloatModel): number[] {
 
 /**
  * Runs the float model on the samples in the real runtime and watches every activation.
- * @throws `input-invalid` where an activation is not a finite number; what loading and inference throw
+ * @throws `input-invalid` where an activation is not a finite number, `model-unsupported` where a constant is not; what
+ *   loading and inference throw
  */
 export async function calibrate(float: FloatModel, run: CalibrationRun): Promise<Calibration> {
+  refuseEndlessConstants(float);
   const activations = floatActivations(float);
   const weighted = weightedInputs(float);
   const found = new Map<number, ActivationStatistics>();
@@ -98,10 +100,12 @@ function note(
   }: { readonly index: number; readonly sample: number; readonly values: Float32Array },
 ): void {
   histogram.add(values);
-  if (histogram.notFinite !== undefined) {
+  const { min, max, notFinite } = histogram;
+  const endless = notFinite ?? [min, max].find((value) => Math.abs(value) > MOST_MAGNITUDE);
+  if (endless !== undefined) {
     const name = printable(graph.tensor(index).name);
     throw new DunlinError(
-      `${what}: tensor ${index} "${name}" becomes ${histogram.notFinite} on calibration sample ${sample}; ` +
+      `${what}: tensor ${index} "${name}" becomes ${endless} on calibration sample ${sample}; ` +
         'look at that sample and at how inputs are scaled',
       { code: 'input-invalid', context: { tensor: index, sample } },
     );

@@ -30,6 +30,12 @@ export class ErrorSum {
     for (let index = 0; index < reference.length; index++) {
       const wanted = reference[index]!;
       const miss = found[index]! - wanted;
+      if (!Number.isFinite(miss)) {
+        // No number where float has one: nothing could be worse, and a report holds numbers only.
+        this.error = Number.POSITIVE_INFINITY;
+        this.maxAbsError = Number.MAX_VALUE;
+        continue;
+      }
       this.signal += wanted * wanted;
       this.error += miss * miss;
       if (Math.abs(miss) > this.maxAbsError) this.maxAbsError = Math.abs(miss);
@@ -47,7 +53,7 @@ const LEAST_DB = -99;
 
 export function decibels(signal: number, error: number): number | null {
   if (error === 0) return null;
-  if (signal === 0) return LEAST_DB;
+  if (signal === 0 || error === Number.POSITIVE_INFINITY) return LEAST_DB;
   return Math.max(LEAST_DB, Math.round(1000 * Math.log10(signal / error)) / 100);
 }
 

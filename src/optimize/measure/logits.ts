@@ -57,6 +57,22 @@ export async function runOutputs(
   }
 }
 
+/**
+ * What others are judged by has to be numbers.
+ * @throws `input-invalid` naming the first sample that the model makes something else of
+ */
+export function refuseNotFinite(outputs: Outputs, what: string): void {
+  for (const { values, width } of [outputs.output, ...(outputs.logits ? [outputs.logits] : [])]) {
+    const index = values.findIndex((value) => !Number.isFinite(value));
+    if (index < 0) continue;
+    throw new DunlinError(
+      `${what}: its output becomes ${values[index]} on evaluation sample ${Math.floor(index / width)}; ` +
+        'leave that sample out or look at how inputs are scaled',
+      { code: 'input-invalid' },
+    );
+  }
+}
+
 /** A conversion to float behind the softmax hides it; the values are the same. */
 function withFirstOutput(model: TfliteModel): TfliteModel {
   const [subgraph] = model.subgraphs;

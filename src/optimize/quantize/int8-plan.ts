@@ -42,7 +42,7 @@ export function planInt8(
   }
   joinMoved(float, operators, groups);
   const affines = groups.affines(method);
-  raiseScales(float, operators, affines, (tensor) => groups.members(tensor));
+  raiseScales(float, operators, affines, (tensor) => groups.free(tensor));
   return { operators, affines };
 }
 
@@ -134,6 +134,11 @@ class TensorGroups {
 
   members(tensor: number): readonly number[] {
     return this.#members.get(this.#root(tensor)) ?? [tensor];
+  }
+
+  /** What gets other parameters together with a tensor: it alone, where its group's are built into a kernel. */
+  free(tensor: number): readonly number[] {
+    return this.#fixed.has(this.#root(tensor)) ? [tensor] : this.members(tensor);
   }
 
   affines(method: RangeMethod): Map<number, Affine> {

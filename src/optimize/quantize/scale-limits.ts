@@ -1,10 +1,16 @@
 import type { FloatModel } from '../float-model.ts';
-import type { Affine } from './affine.ts';
+import { type Affine, WEIGHT_HIGH } from './affine.ts';
 import type { OperatorPlan } from './int8-plan.ts';
 import { affineOfConstant } from './tensor-places.ts';
+import { MOST_BIAS } from './weights.ts';
 
-/** Fixed-point multipliers of TFLite reach 2^30; the verifier stops at 2^16, and so does this, a little before. */
-const MOST_MULTIPLIER = 2 ** 15;
+/**
+ * Kernels shift what they have left by the multiplier's exponent before they saturate, and 32 bits must hold that: eight
+ * bits of a value, sixteen of a product, twenty-odd of a mean's sum. Sums of products fill 32 bits by themselves.
+ */
+const MOST_MULTIPLIER = { value: 2 ** 15, product: 2 ** 13, mean: 2 ** 8, sum: 1 };
+/** Each goes at least one operator further back; a graph that needs more is left to the verifier. */
+const MAX_ROUNDS = 8;
 /** kernels/add.cc shifts 8-bit inputs left by 20 and needs a multiplier below one after that. */
 const ADD_HEADROOM = 2 ** 19.9;
 /** kernels/activations.cc, HardSwishPrepare: 1/128 of the input's scale over the output's is at most 1. */
@@ -15,27 +21,60 @@ const HARD_SWISH_HEADROOM = 120;
  * cannot hold the factor between the two. Nothing is lost: such an output is below the inputs' own rounding.
  */
 export function raiseScales(
-  { subgraph, graph }: FloatModel,
+  float: FloatModel,
   plans: readonly OperatorPlan[],
   affines: Map<number, Affine>,
   members: (tensor: number) => readonly number[],
 ): void {
-  const affineOfInput = (index: number): Affine =>
-    affines.get(index) ?? affineOfConstant(graph.values(graph.tensor(index)));
-  for (const [place, plan] of plans.entries()) {
-    if (plan.kind !== 'int8' || plan.scheme.output !== 'free') continue;
-    const { inputs, outputs } = subgraph.operators[place]!;
-    const { builtin } = graph.code(subgraph.operators[place]!);
-    const scales = plan.activations.map((position) => affineOfInput(inputs[position]!).scale);
-    const least = leastOutputScale(builtin, scales);
-    for (const output of outputs) {
-      const { scale, zeroPoint } = affines.get(output)!;
-      if (scale >= least) continue;
-      for (const member of members(output)) {
-        affines.set(member, { scale: Math.fround(least), zeroPoint });
+  // A raised scale may be that of an earlier operator's input, too.
+  for (let round = 0; round < MAX_ROUNDS; round++) {
+    const raised = plans.map((plan, place) => {
+      const least = plan.kind === 'int8' ? leastScaleOf(float, place, plan, affines) : 0;
+      const low = float.subgraph.operators[place]!.outputs.filter(
+        (output) => (affines.get(output)?.scale ?? least) < least,
+      );
+      for (const member of low.flatMap(members)) {
+        affines.set(member, { ...affines.get(member)!, scale: Math.fround(least) });
       }
-    }
+      return low.length > 0;
+    });
+    if (!raised.includes(true)) return;
   }
+}
+
+/** 0 where any scale will do, or the kernel has its own. */
+function leastScaleOf(
+  { subgraph, graph }: FloatModel,
+  place: number,
+  { scheme, activations }: OperatorPlan & { readonly kind: 'int8' },
+  affines: ReadonlyMap<number, Affine>,
+): number {
+  if (scheme.output !== 'free') return 0;
+  const operator = subgraph.operators[place]!;
+  const valuesOf = (index: number): number[] => graph.values(graph.tensor(index));
+  const scales = activations.map((position) => {
+    const index = operator.inputs[position]!;
+    return (affines.get(index) ?? affineOfConstant(valuesOf(index))).scale;
+  });
+  if (scheme.weights === undefined) return leastOutputScale(graph.code(operator).builtin, scales);
+  const bias = operator.inputs[scheme.weights.biasPosition] ?? -1;
+  return leastWeightedScale(
+    scales[0]!,
+    valuesOf(operator.inputs[scheme.weights.position]!),
+    bias === -1 ? [] : valuesOf(bias),
+  );
+}
+
+/** The scale of sums is the input's times the weights', which is more where a bias needs the room. */
+function leastWeightedScale(
+  input: number,
+  weights: readonly number[],
+  bias: readonly number[],
+): number {
+  const largest = (values: readonly number[]): number =>
+    values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  const sums = Math.max((input * largest(weights)) / WEIGHT_HIGH, largest(bias) / MOST_BIAS);
+  return sums / MOST_MULTIPLIER.sum;
 }
 
 function leastOutputScale(builtin: string, inputs: readonly number[]): number {
@@ -44,18 +83,20 @@ function leastOutputScale(builtin: string, inputs: readonly number[]): number {
     case 'SUB':
       return (2 * Math.max(...inputs)) / ADD_HEADROOM;
     case 'MUL':
+      return (inputs[0]! * inputs[1]!) / MOST_MULTIPLIER.product;
     case 'BATCH_MATMUL':
-      return inputs.reduce((product, scale) => product * scale, 1) / MOST_MULTIPLIER;
+      return (inputs[0]! * inputs[1]!) / MOST_MULTIPLIER.sum;
     case 'HARD_SWISH':
       return inputs[0]! / HARD_SWISH_HEADROOM;
     case 'MEAN':
+      return inputs[0]! / MOST_MULTIPLIER.mean;
     case 'RELU':
     case 'RELU6':
     case 'ABS':
     case 'LEAKY_RELU':
-      return inputs[0]! / MOST_MULTIPLIER;
+      return inputs[0]! / MOST_MULTIPLIER.value;
     case 'PRELU':
-      return (inputs[0]! * Math.max(1, inputs[1]!)) / MOST_MULTIPLIER;
+      return (inputs[0]! * Math.max(1, inputs[1]!)) / MOST_MULTIPLIER.product;
     default:
       return 0;
   }

@@ -4,8 +4,10 @@ import { LEAST_SCALE, WEIGHT_HIGH } from './affine.ts';
 /** Scales are tried from the one that holds the largest weight down to this share of it. */
 const LEAST_SHARE = 0.5;
 const SHARE_STEP = 0.0125;
+/** Below it a channel of float activations ends in float32's own least numbers. */
+const LEAST_HYBRID_SCALE = 2 ** -120;
 /** Room in int32 for the sum of products beside the bias. */
-const MOST_BIAS = 2 ** 29;
+export const MOST_BIAS = 2 ** 29;
 /** The verifier's least multiplier is 2^-40; a channel of very small weights stays above it. */
 const LEAST_MULTIPLIER = 2 ** -38;
 
@@ -58,7 +60,7 @@ export function quantizeWeights(plan: WeightPlan): QuantizedWeights {
     perChannel ? channelOf : () => 0,
   );
   const chosen = members.map((indices) => leastErrorScale(plan, indices));
-  const typical = Math.max(...chosen, LEAST_SCALE);
+  const typical = chosen.reduce((most, scale) => Math.max(most, scale), 0) || LEAST_SCALE;
   const least = leastScales(plan, channels);
   const scales = chosen.map((scale, group) => {
     const own = scale === 0 ? typical : scale;
@@ -124,7 +126,7 @@ function leastErrorScale({ values, importance }: WeightPlan, indices: Int32Array
 
 /** Below these a channel's bias overflows, or its multiplier is one that kernels cannot hold. */
 function leastScales({ activations }: WeightPlan, channels: number): number[] {
-  if (activations === undefined) return new Array<number>(channels).fill(LEAST_SCALE);
+  if (activations === undefined) return new Array<number>(channels).fill(LEAST_HYBRID_SCALE);
   const { bias, scales } = activations;
   return Array.from({ length: channels }, (_, channel) =>
     Math.max(
