@@ -144,7 +144,7 @@ export function chooseVariant(variants: readonly Variant[], budget: Budget): Cho
     best === float ? 'it is the model as it came' : `it ${lossText(lossOf(best, float))}`;
   const turnedDown = judged
     .filter(({ variant, misses }) => misses.length > 0 && variant.sizeBytes < best.sizeBytes)
-    .map(({ variant, misses }) => `; ${variant.name} is smaller but ${misses.join(' and ')}`);
+    .map(({ variant, misses }) => `; ${variant.name} is smaller but ${said(misses)}`);
   return {
     variant: best.name,
     reason: `${best.name} is ${rank}: ${bytesText(best.sizeBytes)}, and ${loss}${turnedDown.join('')}.`,
@@ -159,8 +159,14 @@ type Check = readonly [
   say: (text: string) => string,
 ];
 
-/** How a variant breaks the limits, a phrase each. */
-function missesOf(variant: Variant, float: Variant, budget: Budget): string[] {
+/** How a variant breaks a limit. */
+interface Miss {
+  readonly text: string;
+  /** How many times as much as is allowed. */
+  readonly ratio: number;
+}
+
+function missesOf(variant: Variant, float: Variant, budget: Budget): Miss[] {
   const loss = lossOf(variant, float);
   const checks: readonly Check[] = [
     [variant.sizeBytes, budget.sizeBytes, bytesText, (text) => `takes ${text}`],
@@ -172,20 +178,38 @@ function missesOf(variant: Variant, float: Variant, budget: Budget): string[] {
   const misses = checks.flatMap(([found, limit, text, say]) =>
     found === undefined || limit === undefined || found <= limit
       ? []
-      : [`${say(text(found))} where ${text(limit)} are allowed`],
+      : [
+          {
+            text: `${say(text(found))} where ${text(limit)} are allowed`,
+            ratio: limit === 0 ? Number.POSITIVE_INFINITY : found / limit,
+          },
+        ],
   );
   const decibels = qualityDb(variant);
   return budget.sqnrDb === undefined || decibels >= budget.sqnrDb
     ? misses
-    : [...misses, `is at ${decibels} dB where ${budget.sqnrDb} dB are asked for`];
+    : [
+        ...misses,
+        {
+          text: `is at ${decibels} dB where ${budget.sqnrDb} dB are asked for`,
+          ratio: 10 ** ((budget.sqnrDb - decibels) / 20),
+        },
+      ];
 }
 
+const said = (misses: readonly Miss[]): string => misses.map(({ text }) => text).join(' and ');
+
+/** The closest breaks the fewest limits, and of those by the least. */
 function noneFits(
-  judged: readonly { readonly variant: Variant; readonly misses: readonly string[] }[],
+  judged: readonly { readonly variant: Variant; readonly misses: readonly Miss[] }[],
 ): string {
-  const closest = judged.reduce((a, b) => (b.misses.length < a.misses.length ? b : a));
+  const worst = (misses: readonly Miss[]): number => Math.max(...misses.map(({ ratio }) => ratio));
+  const closest = judged.reduce((a, b) => {
+    const fewer = b.misses.length - a.misses.length;
+    return fewer < 0 || (fewer === 0 && worst(b.misses) < worst(a.misses)) ? b : a;
+  });
   return (
-    `No variant fits the budget; closest is ${closest.variant.name}, which ${closest.misses.join(' and ')}: ` +
+    `No variant fits the budget; closest is ${closest.variant.name}, which ${said(closest.misses)}: ` +
     'allow more, or make the model smaller.'
   );
 }

@@ -219,7 +219,7 @@ export const Report = Type.Object(
     warnings: list(
       Type.Object(
         {
-          /** few-samples, same-samples, range-not-reached, dead-channels, clipped or kept-float. */
+          /** few-samples, same-samples, several-outputs, range-not-reached, dead-channels, clipped, kept-float. */
           kind: Type.String(),
           message: Type.String(),
           variant: Type.Optional(Type.String()),

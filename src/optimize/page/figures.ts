@@ -13,11 +13,10 @@ export function chosenVariant(report: Report): Variant | undefined {
   return report.variants.find((variant) => variant.name === name);
 }
 
-/** The variant that details are shown of first: the chosen one, else the first that was made smaller. */
+/** The variant that details are shown of first: the chosen one, else the smallest. */
 export function focusVariant(report: Report): Variant | undefined {
-  const [first] = report.variants;
-  const made = report.variants.find((variant) => variant.name !== 'float');
-  return chosenVariant(report) ?? made ?? first;
+  const [smallest] = report.variants.toSorted((a, b) => a.sizeBytes - b.sizeBytes);
+  return chosenVariant(report) ?? smallest;
 }
 
 export interface Closeness extends Agreement {

@@ -7,6 +7,7 @@ type Warning = Report['warnings'][number];
 /** Plain words for the kinds that the optimizer gives; others keep their name. */
 const HEADINGS: Readonly<Record<string, string>> = {
   'few-samples': 'Few calibration samples',
+  'several-outputs': 'Judged by one output of several',
   'same-samples': 'Judged by the calibration samples',
   'range-not-reached': 'Tensors that use little of the int8 range',
   'dead-channels': 'Channels that are always zero',
