@@ -42,8 +42,8 @@ dynamic has int8 weights and float activations. float16 halves the file and chan
 one of them.
 
 A budget picks the variant, the smallest that keeps every limit: size, compressed, memory (bytes, with k or M),
-latency (us or ms, on this machine), drop (in percent: of accuracy with --labels, of agreement with float without),
-sqnr (dB). Without one it is the smallest, and the report says what it loses.
+latency (us or ms, on this machine), drop (in percent: of accuracy with --labels, else of agreement with float, or
+of the signal where the model does not classify), sqnr (dB). Without one it is the smallest, and the report says what it loses.
 
 --out holds the variants, report.html to look at, report.json for scripts, and is what "dunlin release build --from"
 takes. Status 8 means that no variant fits the budget; the directory is written all the same.

@@ -5,8 +5,8 @@ import { affineOfConstant } from './tensor-places.ts';
 import { MOST_BIAS } from './weights.ts';
 
 /**
- * Kernels shift what they have left by the multiplier's exponent before they saturate, and 32 bits must hold that: eight
- * bits of a value, sixteen of a product, twenty-odd of a mean's sum. Sums of products fill 32 bits by themselves.
+ * Kernels shift what they have left by the multiplier's exponent before they saturate, and 32 bits must hold that:
+ * eight bits of a value, sixteen of a product, twenty-odd of a mean's sum. Sums of products fill 32 bits alone.
  */
 const MOST_MULTIPLIER = { value: 2 ** 15, product: 2 ** 13, mean: 2 ** 8, sum: 1 };
 /** Each goes at least one operator further back; a graph that needs more is left to the verifier. */
