@@ -43,7 +43,8 @@ one of them.
 
 A budget picks the variant, the smallest that keeps every limit: size, compressed, memory (bytes, with k or M),
 latency (us or ms, on this machine), drop (in percent: of accuracy with --labels, else of agreement with float, or
-of the signal where the model does not classify), sqnr (dB). Without one it is the smallest, and the report says what it loses.
+of the signal where the model does not classify), sqnr (dB). Without one it is the smallest, and the report says
+what it loses.
 
 --out holds the variants, report.html to look at, report.json for scripts, and is what "dunlin release build --from"
 takes. Status 8 means that no variant fits the budget; the directory is written all the same.
@@ -192,19 +193,10 @@ function taskOf({ step, subject }: Progress): string {
 }
 
 function describe({ report }: Optimized, out: string): string {
-  const labelled = report.evaluation.labelled;
+  const columns = columnsOf(report);
   const rows = [
-    [
-      'variant',
-      'bytes',
-      'brotli',
-      'latency',
-      'SQNR',
-      'top-1 by class',
-      ...(labelled ? ['accuracy'] : []),
-      '',
-    ],
-    ...report.variants.map((variant) => cells(variant, report)),
+    columns.map(([heading]) => heading),
+    ...report.variants.map((variant) => columns.map(([, cell]) => cell(variant))),
   ];
   return [
     ...table(rows),
@@ -216,19 +208,32 @@ function describe({ report }: Optimized, out: string): string {
   ].join('\n');
 }
 
-function cells(variant: Variant, { choice, evaluation }: Report): string[] {
-  const { name, sizeBytes, compressedBytes, logits, output, accuracy } = variant;
-  const { sqnrDb, top1ByClass } = logits ?? output;
-  const latencyUs = bestLatency(variant)?.p50Us;
-  const percent = (share: number): string => `${(100 * share).toFixed(2)} %`;
+type Column = readonly [heading: string, cell: (variant: Variant) => string];
+
+/** The largest output is an answer only where a model classifies, and accuracy needs labels. */
+function columnsOf({ variants, choice }: Report): Column[] {
+  const percent = (share: number | undefined): string =>
+    share === undefined ? '-' : `${(100 * share).toFixed(2)} %`;
+  const optional: Column[] = [
+    ...(variants.some(({ logits }) => logits !== undefined)
+      ? [['top-1 by class', ({ logits }) => percent(logits?.top1ByClass)] satisfies Column]
+      : []),
+    ...(variants.some(({ accuracy }) => accuracy !== undefined)
+      ? [['accuracy', ({ accuracy }) => percent(accuracy)] satisfies Column]
+      : []),
+  ];
   return [
-    name,
-    grouped(sizeBytes),
-    grouped(compressedBytes),
-    latencyUs === undefined ? '-' : `${latencyUs.toFixed(0)} us`,
-    sqnrDb === null ? 'identical' : `${sqnrDb.toFixed(2)} dB`,
-    percent(top1ByClass),
-    ...(evaluation.labelled ? [accuracy === undefined ? '-' : percent(accuracy)] : []),
-    name === choice.variant ? '← chosen' : '',
+    ['variant', ({ name }) => name],
+    ['bytes', ({ sizeBytes }) => grouped(sizeBytes)],
+    ['brotli', ({ compressedBytes }) => grouped(compressedBytes)],
+    ['latency', (variant) => latencyText(bestLatency(variant)?.p50Us)],
+    ['SQNR', ({ logits, output }) => sqnrText((logits ?? output).sqnrDb)],
+    ...optional,
+    ['', ({ name }) => (name === choice.variant ? '← chosen' : '')],
   ];
 }
+
+const latencyText = (us: number | undefined): string =>
+  us === undefined ? '-' : `${us.toFixed(0)} us`;
+const sqnrText = (decibels: number | null): string =>
+  decibels === null ? 'identical' : `${decibels.toFixed(2)} dB`;
