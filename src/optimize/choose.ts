@@ -15,8 +15,8 @@ export function parseBudget(text: string): Budget {
   for (const part of text.split(',')) {
     const [, name, number, unit] =
       /^\s*([a-z]+)\s*<?=\s*([0-9]*\.?[0-9]+)\s*([a-zA-Z%µ]*)\s*$/.exec(part) ?? [];
-    const field = FIELDS[name ?? ''];
-    const factor = field?.units[unit ?? ''];
+    const field = own(FIELDS, name ?? '');
+    const factor = field && own(field.units, unit ?? '');
     if (field === undefined || factor === undefined || field.key in budget) {
       throw new DunlinError(`--budget: "${part.trim()}" is not understood; ${BUDGET_HELP}`, {
         code: 'usage',
@@ -31,6 +31,11 @@ export function parseBudget(text: string): Budget {
     });
   }
   return budget;
+}
+
+/** What a table itself has by a name, and not `constructor` and its like. */
+function own<T>(table: Readonly<Record<string, T>>, name: string): T | undefined {
+  return Object.hasOwn(table, name) ? table[name] : undefined;
 }
 
 const BYTES = { '': 1, B: 1, k: 1e3, kB: 1e3, K: 1e3, M: 1e6, MB: 1e6 };
@@ -159,6 +164,9 @@ type Check = readonly [
   say: (text: string) => string,
 ];
 
+/** 0.9 - 0.89 is a little more than 0.01. */
+const SHARE_DUST = 1e-9;
+
 /** How a variant breaks a limit. */
 interface Miss {
   readonly text: string;
@@ -173,7 +181,7 @@ function missesOf(variant: Variant, float: Variant, budget: Budget): Miss[] {
     [variant.compressedBytes, budget.compressedBytes, bytesText, (text) => `travels as ${text}`],
     [variant.peakActivationBytes, budget.memoryBytes, bytesText, (text) => `works in ${text}`],
     [bestLatency(variant)?.p50Us, budget.latencyUs, latencyText, (text) => `needs ${text}`],
-    [loss.share, budget.drop, percentText, () => lossText(loss)],
+    [loss.share - SHARE_DUST, budget.drop, percentText, () => lossText(loss)],
   ];
   const misses = checks.flatMap(([found, limit, text, say]) =>
     found === undefined || limit === undefined || found <= limit

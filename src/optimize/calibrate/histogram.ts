@@ -59,15 +59,6 @@ export class Histogram {
     }
   }
 
-  /** Values strictly below `low` or above `high`, to the width of a bin. */
-  outside(low: number, high: number): number {
-    const { centers, counts } = this.bins();
-    return counts.reduce(
-      (sum, found, bin) => sum + (centers[bin]! < low || centers[bin]! > high ? found : 0),
-      0,
-    );
-  }
-
   bins(): Bins {
     const centers: number[] = [];
     const counts: number[] = [];
