@@ -162,7 +162,8 @@ function writeOperatorCode(
       code: 'model-unsupported',
     });
   }
-  const custom = code.customCode === undefined ? 0 : builder.createSharedString(code.customCode);
+  // Not the shared kind, which leaves an empty name out.
+  const custom = code.customCode === undefined ? 0 : builder.createString(code.customCode);
   builder.startObject(4);
   builder.addFieldInt8(0, Math.min(number, GREATER_OPERATOR_CODE), 0);
   builder.addFieldOffset(1, custom, 0);

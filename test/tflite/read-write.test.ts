@@ -118,6 +118,17 @@ const models = fc
     ],
   })) as fc.Arbitrary<TfliteModel>;
 
+test('the empty name of a custom operator is not none', (t) => {
+  const [sample] = sampleModels();
+  const operators: TfliteModel['subgraphs'][number]['operators'] = [];
+  const model = {
+    ...sample!.model,
+    operatorCodes: [{ builtin: 'CUSTOM', customCode: '', version: 1 }],
+    subgraphs: [{ ...sample!.model.subgraphs[0]!, operators }],
+  };
+  t.deepEqual(parseModel(serializeModel(model), 'x').operatorCodes, model.operatorCodes);
+});
+
 test('what is written is read back, equal in all it holds', (t) => {
   fc.assert(
     fc.property(models, (model) => {
