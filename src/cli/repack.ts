@@ -13,6 +13,7 @@ import {
   renameInner,
   repackModel,
   serializeModel,
+  verifyIndices,
 } from '../tflite/index.ts';
 import type { CommandIo } from './command.ts';
 import { grouped } from './table.ts';
@@ -50,7 +51,9 @@ Examples:
 
 async function repack(io: CommandIo, file: string, options: RepackOptions): Promise<void> {
   const before = await readNamedFile(file, MAX_MODEL_BYTES);
-  const model = repackModel(parseModel(before, basename(file)));
+  const original = parseModel(before, basename(file));
+  verifyIndices(original, basename(file));
+  const model = repackModel(original);
   const packed = serializeModel(renameInner(model, options.stripNames ? 'none' : 'short'));
   // A file that is as small already is better left as it is.
   const after = packed.byteLength < before.byteLength ? packed : before;

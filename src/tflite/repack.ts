@@ -11,6 +11,7 @@ const CONVERTER_NOTES: ReadonlySet<string> = new Set([
  * that nothing uses are left out, and so are converters' notes about themselves. Names, quantization, options, the
  * order of operators and the model's own metadata stay. Outputs are equal to the last bit: nothing that takes part
  * in arithmetic is touched.
+ * @param model whose indices are right: `verifyIndices` says so
  */
 export function repackModel(model: TfliteModel): TfliteModel {
   const constants = new ConstantPool();

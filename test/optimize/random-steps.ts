@@ -208,7 +208,7 @@ function blocks(graph: RandomGraph, wire: Wire): Wire[] {
   const half = [1, height / 2, width / 2, depth * 4];
   if (graph.random.chance(0.5)) {
     const deep = graph.operator('SPACE_TO_DEPTH', [wire], [wire.index], half, { blockSize: 2 });
-    const bent = graph.operator('LEAKY_RELU', [deep], [deep.index], half, { alpha: 0.3 });
+    const bent = graph.operator('LEAKY_RELU', [deep], [deep.index], half, { alpha: 0.25 });
     const options = { blockSize: 2 };
     return [graph.operator('DEPTH_TO_SPACE', [bent], [bent.index], wire.shape, options)];
   }
@@ -304,7 +304,7 @@ export const STEPS: readonly Step[] = [
     takes: any,
     make: unary(name),
   })),
-  { name: 'LEAKY_RELU', takes: any, make: unary('LEAKY_RELU', { alpha: 0.2 }) },
+  { name: 'LEAKY_RELU', takes: any, make: unary('LEAKY_RELU', { alpha: 0.25 }) },
   { name: 'L2_NORMALIZATION', takes: wide, make: normalized },
   { name: 'PRELU', takes: any, make: prelu },
   {
