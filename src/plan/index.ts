@@ -1,0 +1,5 @@
+export {
+  type ReferenceExecutor,
+  type ReferenceTensor,
+  referenceExecutor,
+} from './reference/executor.ts';

@@ -1,0 +1,82 @@
+import {
+  clamp,
+  type Multiplier,
+  multiplyByMultiplier,
+  quantizeMultiplier,
+} from '../fixed-point.ts';
+import type { Kernel, Node, NodeTensor, Step } from '../node.ts';
+import { fusedRange } from '../parameters.ts';
+import { broadcastOffsets } from './strides.ts';
+
+/** add_common.cc and sub_common.cc: inputs are shifted left by this before they are rescaled. */
+const LEFT_SHIFT = 20;
+
+/** A function of two steps above their zero points, which gives steps above the output's. */
+type Combine = (a: number, b: number) => number;
+
+/** NumPy's broadcasting, as BroadcastBinaryOpSimple of reference/broadcast_loop.h. */
+function binary(node: Node, combine: Combine): Step {
+  const [a, b, output] = [node.input(0), node.input(1), node.output()];
+  const { min, max } = fusedRange(node, output);
+  const fromA = broadcastOffsets(a.shape, output.shape);
+  const fromB = broadcastOffsets(b.shape, output.shape);
+  return () => {
+    for (let index = 0; index < output.values.length; index++) {
+      const left = a.values[fromA[index]!]! - a.zeroPoint;
+      const right = b.values[fromB[index]!]! - b.zeroPoint;
+      output.values[index] = clamp(combine(left, right) + output.zeroPoint, min, max);
+    }
+  };
+}
+
+interface SumMultipliers {
+  readonly a: Multiplier;
+  readonly b: Multiplier;
+  readonly output: Multiplier;
+}
+
+/** CalculateOpDataAdd of tensorflow/lite/micro/kernels/add_common.cc: in float64. */
+function addMultipliers(a: NodeTensor, b: NodeTensor, output: NodeTensor): SumMultipliers {
+  const twiceMax = 2 * Math.max(a.scale, b.scale);
+  return {
+    a: quantizeMultiplier(a.scale / twiceMax),
+    b: quantizeMultiplier(b.scale / twiceMax),
+    output: quantizeMultiplier(twiceMax / (2 ** LEFT_SHIFT * output.scale)),
+  };
+}
+
+/** CalculateOpDataSub of tensorflow/lite/micro/kernels/sub_common.cc: the ratios are float32. */
+function subMultipliers(a: NodeTensor, b: NodeTensor, output: NodeTensor): SumMultipliers {
+  const { fround } = Math;
+  const twiceMax = fround(2 * Math.max(a.scale, b.scale));
+  return {
+    a: quantizeMultiplier(fround(a.scale / twiceMax)),
+    b: quantizeMultiplier(fround(b.scale / twiceMax)),
+    output: quantizeMultiplier(fround(twiceMax / fround(2 ** LEFT_SHIFT * output.scale))),
+  };
+}
+
+const apply = (x: number, { value, shift }: Multiplier): number =>
+  multiplyByMultiplier(x, value, shift);
+
+/** AddFunc of reference/integer_ops/add.h. */
+export const add: Kernel = (node) => {
+  const by = addMultipliers(node.input(0), node.input(1), node.output());
+  return binary(node, (a, b) =>
+    apply((apply(a << LEFT_SHIFT, by.a) + apply(b << LEFT_SHIFT, by.b)) | 0, by.output),
+  );
+};
+
+/** BroadcastQuantSubSlow of reference/sub.h. */
+export const subtract: Kernel = (node) => {
+  const by = subMultipliers(node.input(0), node.input(1), node.output());
+  return binary(node, (a, b) =>
+    apply((apply(a << LEFT_SHIFT, by.a) - apply(b << LEFT_SHIFT, by.b)) | 0, by.output),
+  );
+};
+
+/** MulElementwise of reference/integer_ops/mul.h; the multiplier of micro/kernels/mul_common.cc. */
+export const multiply: Kernel = (node) => {
+  const by = quantizeMultiplier((node.input(0).scale * node.input(1).scale) / node.output().scale);
+  return binary(node, (a, b) => apply(a * b, by));
+};
