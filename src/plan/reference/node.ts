@@ -61,7 +61,6 @@ export class Node {
   } {
     const index = this.#operator.inputs[position] ?? -1;
     const tensor = this.#graph.tensor(index);
-    if (tensor.type !== 'int8') this.unsupported(`${tensor.type} weights`);
     const { scale: scales } =
       tensor.quantization ?? this.fail('model-malformed', 'weights without a scale');
     return { shape: tensor.shape, scales, values: this.#storage(index) };
@@ -71,9 +70,7 @@ export class Node {
   bias(position: number, channels: number): Int32Array {
     const index = this.#operator.inputs[position] ?? -1;
     if (index === -1) return new Int32Array(channels);
-    const tensor = this.#graph.tensor(index);
-    if (tensor.type !== 'int32') this.unsupported(`a bias of ${tensor.type}`);
-    return Int32Array.from(this.#graph.values(tensor));
+    return Int32Array.from(this.#graph.values(this.#graph.tensor(index)));
   }
 
   /** Values of an input that steers: a shape, axes, paddings. */

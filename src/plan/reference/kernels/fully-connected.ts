@@ -1,34 +1,19 @@
 import { clamp, multiplyByMultiplier, quantizeMultiplier } from '../fixed-point.ts';
-import type { Kernel, Node, NodeTensor } from '../node.ts';
-import { type ChannelMultipliers, channelMultipliers, fusedRange } from '../parameters.ts';
+import type { Kernel } from '../node.ts';
+import { fusedRange } from '../parameters.ts';
 
 /**
- * CalculateOpDataFullyConnected of tensorflow/lite/micro/kernels/fully_connected_common.cc: with one
- * weight scale the product of the input's and the weights' is a float32.
+ * FullyConnected of reference/integer_ops/fully_connected.h; weights [channels, depth] of one scale.
+ * GetQuantizedConvolutionMultipler of kernel_util.cc: the input's scale times the weights' is a float32.
  */
-function multipliers(
-  input: NodeTensor,
-  scales: readonly number[],
-  output: NodeTensor,
-  channels: number,
-): ChannelMultipliers {
-  if (scales.length > 1) return channelMultipliers(input, scales, output, channels);
-  const { value, shift } = quantizeMultiplier(Math.fround(input.scale * scales[0]!) / output.scale);
-  return {
-    values: new Int32Array(channels).fill(value),
-    shifts: new Int32Array(channels).fill(shift),
-  };
-}
-
-/** FullyConnected of reference/integer_ops/fully_connected.h; weights [channels, depth]. */
-export const fullyConnected: Kernel = (node: Node) => {
+export const fullyConnected: Kernel = (node) => {
   const input = node.input(0);
   const output = node.output();
   const weights = node.weights(1);
-  if (node.number('weightsFormat') !== 0) node.unsupported('a shuffled weights format');
   const [channels, depth] = weights.shape as [number, number];
   const bias = node.bias(2, channels);
-  const { values, shifts } = multipliers(input, weights.scales, output, channels);
+  const productScale = Math.fround(input.scale * weights.scales[0]!);
+  const { value, shift } = quantizeMultiplier(productScale / output.scale);
   const { min, max } = fusedRange(node, output);
   const batches = input.values.length / depth;
   return () => {
@@ -39,7 +24,7 @@ export const fullyConnected: Kernel = (node: Node) => {
           const step = input.values[batch * depth + d]! - input.zeroPoint;
           sum = (sum + Math.imul(weights.values[channel * depth + d]!, step)) | 0;
         }
-        const scaled = multiplyByMultiplier(sum, values[channel]!, shifts[channel]!);
+        const scaled = multiplyByMultiplier(sum, value, shift);
         output.values[batch * channels + channel] = clamp(scaled + output.zeroPoint, min, max);
       }
     }

@@ -34,7 +34,6 @@ export const pad: Kernel = (node) => {
 /** reference/concatenation.h. */
 export const concatenate: Kernel = (node) => {
   const output = node.output();
-  if (node.number('fusedActivationFunction') !== 0) node.unsupported('a fused activation');
   const steps = strides(output.shape);
   const value = node.number('axis');
   const axis = value < 0 ? value + output.shape.length : value;
@@ -52,32 +51,25 @@ export const concatenate: Kernel = (node) => {
 
 const hasBit = (mask: number, bit: number): boolean => (mask & (1 << bit)) !== 0;
 
-/** strided_slice_logic.h, StridedSliceStartForAxis: a negative index counts from the end. */
-function startOf(begin: number, size: number, stride: number, open: boolean): number {
-  if (open) return stride > 0 ? 0 : size - 1;
-  const start = begin < 0 ? begin + size : begin;
-  return stride > 0 ? clamp(start, 0, size) : clamp(start, -1, size - 1);
-}
-
-/** StridedSlice of reference/strided_slice.h; where slices end is in the output's shape. */
+/**
+ * StridedSlice of reference/strided_slice.h, StridedSliceStartForAxis of strided_slice_logic.h. Where
+ * slices end is in the output's shape; verifyModel leaves forward strides alone, and no other specification.
+ */
 export const stridedSlice: Kernel = (node) => {
   const input = node.input(0);
   const output = node.output();
   const [begins, counts] = [node.control(1), node.control(3)];
   const masks = { begin: node.number('beginMask'), shrink: node.number('shrinkAxisMask') };
-  if (node.number('ellipsisMask') !== 0 || node.number('newAxisMask') !== 0) {
-    node.unsupported('an ellipsis or a new axis');
-  }
-  if (node.flag('offset')) node.unsupported('an end relative to the beginning');
   const own = strides(input.shape);
-  const starts = own.map((step, axis) => {
-    const open = hasBit(masks.begin, axis);
-    return step * startOf(begins[axis]!, input.shape[axis]!, counts[axis]!, open);
-  });
+  const first = own.reduce((sum, step, axis) => {
+    if (hasBit(masks.begin, axis)) return sum;
+    const size = input.shape[axis]!;
+    const begin = begins[axis]!;
+    return sum + step * clamp(begin < 0 ? begin + size : begin, 0, size);
+  }, 0);
   const steps = own
     .map((step, axis) => step * counts[axis]!)
     .filter((_, axis) => !hasBit(masks.shrink, axis));
-  const first = starts.reduce((sum, start) => sum + start, 0);
   const places = offsets(output.shape, steps, first);
   return () => {
     for (const [index, place] of places.entries()) output.values[index] = input.values[place]!;
