@@ -1,12 +1,11 @@
 import {
-  clamp,
   INT8_MAX,
   INT8_MIN,
   type Multiplier,
   quantizeMultiplier,
   roundHalfAway,
 } from './fixed-point.ts';
-import type { Affine, Node, NodeTensor } from './node.ts';
+import type { Affine, Node } from './node.ts';
 
 /** schema.fbs, ActivationFunctionType. */
 const RELU = 1;
@@ -72,51 +71,4 @@ export function channelMultipliers(
     values: Int32Array.from(factors, ({ value }) => value),
     shifts: Int32Array.from(factors, ({ shift }) => shift),
   };
-}
-
-/** One dimension of a window that slides over an image. */
-export interface Window {
-  readonly imageSize: number;
-  readonly outputSize: number;
-  readonly size: number;
-  readonly stride: number;
-  readonly dilation: number;
-  /** Positions before the image's first that the first window covers. */
-  readonly padding: number;
-}
-
-/** ComputePadding of tensorflow/lite/kernels/padding.h; VALID windows never need any. */
-function slide(sizes: Omit<Window, 'padding'>): Window {
-  const covered = (sizes.size - 1) * sizes.dilation + 1;
-  const total = (sizes.outputSize - 1) * sizes.stride + covered - sizes.imageSize;
-  return { ...sizes, padding: Math.trunc(Math.max(0, total) / 2) };
-}
-
-/** The two windows of an operator over NHWC tensors. */
-export function windows(
-  node: Node,
-  input: NodeTensor,
-  output: NodeTensor,
-  filter: readonly [height: number, width: number],
-  dilation: readonly [height: number, width: number],
-): { readonly vertical: Window; readonly horizontal: Window } {
-  const along = (axis: 1 | 2, stride: string): Window =>
-    slide({
-      imageSize: input.shape[axis]!,
-      outputSize: output.shape[axis]!,
-      size: filter[axis - 1]!,
-      stride: node.number(stride),
-      dilation: dilation[axis - 1]!,
-    });
-  return { vertical: along(1, 'strideH'), horizontal: along(2, 'strideW') };
-}
-
-/** Taps of a window at an output position that lie inside the image: first, and one past the last. */
-export function insideTaps(
-  { imageSize, size, dilation }: Window,
-  origin: number,
-): readonly [first: number, end: number] {
-  const first = clamp(Math.ceil(-origin / dilation), 0, size);
-  const end = clamp(Math.ceil((imageSize - origin) / dilation), first, size);
-  return [first, end];
 }

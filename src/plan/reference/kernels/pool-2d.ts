@@ -1,6 +1,7 @@
 import { clamp, INT8_MIN } from '../fixed-point.ts';
-import type { Kernel, Node } from '../node.ts';
-import { fusedRange, insideTaps, windows } from '../parameters.ts';
+import type { Kernel, Node, Step } from '../node.ts';
+import { fusedRange } from '../parameters.ts';
+import { type Pair, slideOver } from '../window.ts';
 
 /** One window: `first` is its first value, of `rows` by `columns`; the strides are in elements. */
 type Reduce = (
@@ -34,42 +35,22 @@ const maximum: Reduce = (values, first, rows, columns, rowStride, columnStride) 
 };
 
 /** reference/integer_ops/pooling.h; NHWC. Only what lies inside the image counts. */
-function pool(node: Node, reduce: Reduce): () => void {
+function pool(node: Node, reduce: Reduce): Step {
   const input = node.input(0);
   const output = node.output();
-  const [batches, imageHeight, imageWidth, depth] = input.shape as [number, number, number, number];
-  const filter = [node.number('filterHeight'), node.number('filterWidth')] as const;
-  const { vertical, horizontal } = windows(node, input, output, filter, [1, 1]);
+  const [, imageHeight, imageWidth, depth] = input.shape as [number, number, number, number];
+  const filter: Pair = [node.number('filterHeight'), node.number('filterWidth')];
   const { min, max } = fusedRange(node, output);
-
-  const compute = (batch: number, outY: number, outX: number): void => {
-    const originY = outY * vertical.stride - vertical.padding;
-    const originX = outX * horizontal.stride - horizontal.padding;
-    const [firstY, endY] = insideTaps(vertical, originY);
-    const [firstX, endX] = insideTaps(horizontal, originX);
-    const row = (batch * imageHeight + originY + firstY) * imageWidth;
-    const pixel = (row + originX + firstX) * depth;
-    const at = ((batch * vertical.outputSize + outY) * horizontal.outputSize + outX) * depth;
+  const rowStride = imageWidth * depth;
+  return slideOver(node, input, output, filter, [1, 1], (place) => {
+    const row = place.batch * imageHeight + place.originY + place.firstY;
+    const first = row * rowStride + (place.originX + place.firstX) * depth;
+    const [rows, columns] = [place.endY - place.firstY, place.endX - place.firstX];
     for (let channel = 0; channel < depth; channel++) {
-      const reduced = reduce(
-        input.values,
-        pixel + channel,
-        endY - firstY,
-        endX - firstX,
-        imageWidth * depth,
-        depth,
-      );
-      output.values[at + channel] = clamp(reduced, min, max);
+      const reduced = reduce(input.values, first + channel, rows, columns, rowStride, depth);
+      output.values[place.at + channel] = clamp(reduced, min, max);
     }
-  };
-
-  return () => {
-    for (let batch = 0; batch < batches; batch++) {
-      for (let outY = 0; outY < vertical.outputSize; outY++) {
-        for (let outX = 0; outX < horizontal.outputSize; outX++) compute(batch, outY, outX);
-      }
-    }
-  };
+  });
 }
 
 export const averagePool2d: Kernel = (node) => pool(node, average);
