@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { DunlinError, errnoOf } from './errors.ts';
 
@@ -54,7 +54,7 @@ export const nodeFiles: Files = {
     await rm(path, { recursive: true, force: true });
   },
   async makeDirectory(path) {
-    await mkdir(path, { recursive: true });
+    await makeDirectories(path);
   },
   async list(path) {
     try {
@@ -65,6 +65,36 @@ export const nodeFiles: Files = {
     }
   },
 };
+
+/** Node's own recursive mkdir never returns where a parent can be listed but not written to (/proc). */
+async function makeDirectories(path: string): Promise<void> {
+  try {
+    await mkdir(path);
+  } catch (error) {
+    const errno = errnoOf(error);
+    if (errno === 'EEXIST' && (await stat(path)).isDirectory()) return;
+    if (errno !== 'ENOENT' || dirname(path) === path) throw unwritable(path, error);
+    const parent = dirname(path);
+    if (await exists(parent)) throw unwritable(path, error);
+    await makeDirectories(parent);
+    await makeDirectories(path);
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+function unwritable(path: string, cause: unknown): DunlinError {
+  if (cause instanceof DunlinError) return cause;
+  return new DunlinError(`${path}: cannot be made as a directory (${errnoOf(cause) ?? cause})`, {
+    code: 'file-unreadable',
+    cause,
+  });
+}
 
 /**
  * Replaces a file so that a power cut leaves the old bytes or the new ones, never a mixture:
