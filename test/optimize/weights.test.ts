@@ -273,7 +273,7 @@ test('the scale that is chosen is never worse than the one that holds the larges
       const plain = errors((group) => Math.fround(largest[group]! / 127));
       for (const [group, error] of chosen.entries()) {
         // Scales are float32.
-        const slack = plan.values.length * (1e-6 * largest[group]!) ** 2;
+        const slack = plan.values.length * 1e-9 * largest[group]! ** 2;
         t.true(error <= plain[group]! * (1 + 1e-5) + slack, `group ${group}`);
         if (error < 0.9 * plain[group]!) better += 1;
       }
