@@ -19,6 +19,11 @@ NATIVE := src/inference/native/build/Release
 # Debian packages: the first for building the native addons, the others for tests alone.
 DEBIAN_BUILD := g++ make python3
 DEBIAN_TEST := chromium mosquitto openssl
+# What `make check` leaves to `make test`: whole agents, and models that are quantized or run by the hundred.
+SLOW_TESTS := test/demo/** test/agent/** test/release/from-optimize.test.ts test/examples/files.test.ts \
+	test/optimize/operators.test.ts test/optimize/random-graphs.test.ts test/optimize/quantize-shared.test.ts \
+	test/optimize/repack-shared.test.ts test/optimize/hostile.test.ts test/optimize/commands.test.ts \
+	test/optimize/page-browser.test.ts
 SOAK_FUZZ_SECONDS ?= 300
 SOAK_TOURS ?= 5
 SOAK_GRAPHS ?= 10000
@@ -32,7 +37,7 @@ test: debian-test build lint
 	@$(AVA)
 
 check: build lint
-	@$(AVA) '!test/demo/**' '!test/agent/**'
+	@$(AVA) 'test/**/*.test.ts' $(foreach slow,$(SLOW_TESTS),'!$(slow)')
 
 soak: test
 	node dist/test/fuzz/tflite-fuzz.js --runtime --seconds $(SOAK_FUZZ_SECONDS)
