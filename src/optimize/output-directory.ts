@@ -14,6 +14,7 @@ import { MODES, type Optimized } from './request.ts';
 
 export const GOLDEN_INPUTS_FILE = 'golden-inputs.npy';
 const MAX_REPORT_BYTES = 64 * 1024 * 1024;
+const REPORT_TYPE: Report['type'] = 'dunlin-optimize-report';
 const FILE_NAME = /^[a-z0-9]+\.tflite$/;
 
 /**
@@ -39,15 +40,28 @@ export async function writeOptimized(
   for (const [name, bytes] of contents) await writeFileAtomic(files, join(directory, name), bytes);
 }
 
-/** @throws `input-invalid` for a directory that holds something else than an earlier run's files */
+/**
+ * An earlier run's directory is known by its report: a file with a name that this would write may be the user's own.
+ * @throws `input-invalid` for a directory that holds something else
+ */
 export async function checkOutputDirectory(files: Files, directory: string): Promise<void> {
   const names = await files.list(directory);
-  const strange = names.find((name) => !isOurs(name));
-  if (names.includes(REPORT_FILE) || strange === undefined) return;
+  const [first] = names;
+  if (first === undefined) return;
+  const report = await files.read(join(directory, REPORT_FILE)).catch(() => undefined);
+  if (report !== undefined && isReport(report)) return;
   throw new DunlinError(
-    `${directory} holds something else (${strange}); name a new directory, or one of an earlier run`,
+    `${directory} holds something else (${first}); name a new directory, or one of an earlier run`,
     { code: 'input-invalid' },
   );
+}
+
+function isReport(bytes: Uint8Array): boolean {
+  try {
+    return JSON.parse(Buffer.from(bytes).toString('utf8'))?.type === REPORT_TYPE;
+  } catch {
+    return false;
+  }
 }
 
 async function clear(files: Files, directory: string): Promise<void> {

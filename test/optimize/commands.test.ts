@@ -121,10 +121,12 @@ test('optimize, optimize again into the same directory, compare and repack what 
   }
   t.like(report.evaluation, { source: 'eval.npy', count: SAMPLES, separate: true, labelled: true });
   t.true(report.variants.every(({ accuracy }) => accuracy !== undefined));
-  t.is(report.choice.variant, 'int8');
+  // Of those of about the same size it is the fastest, which on a busy machine may be either.
+  const chosen = report.choice.variant!;
+  t.true(['int8', 'dynamic'].includes(chosen), chosen);
   const golden = parseNpy(await readFile(join(out, 'golden-inputs.npy')), 'golden');
   t.deepEqual(golden.shape, [SAMPLES, 8, 8, 2]);
-  t.is((await readOptimized(nodeFiles, out)).variant.name, 'int8');
+  t.is((await readOptimized(nodeFiles, out)).variant.name, chosen);
 
   // The same directory again: one mode, and a budget that nothing keeps.
   const second = await dunlin(
@@ -135,7 +137,7 @@ test('optimize, optimize again into the same directory, compare and repack what 
     t,
     { ...second, out: '' },
     8,
-    /No variant fits the budget; closest is int8, .*\[budget-not-met\]/,
+    /No variant fits the budget; closest is \w+, .*\[budget-not-met\]/,
   );
   const worse = parseJson(Report, second.out, 'standard output');
   t.is(worse.choice.variant, undefined);

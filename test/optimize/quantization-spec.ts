@@ -35,7 +35,7 @@ const SAME_SCALE = new Set(
   ).split(' '),
 );
 
-/** Positions of weights and bias, and the dimension of per-axis scales; none where the specification says per-tensor. */
+/** Positions of weights and bias, and the dimension of per-axis scales; none where one scale is for all. */
 const WEIGHTED: Readonly<
   Record<
     string,

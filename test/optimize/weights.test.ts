@@ -275,11 +275,12 @@ test('the scale that is chosen is never worse than the one that holds the larges
         // Scales are float32.
         const slack = plan.values.length * 1e-9 * largest[group]! ** 2;
         t.true(error <= plain[group]! * (1 + 1e-5) + slack, `group ${group}`);
-        if (error < 0.9 * plain[group]!) better += 1;
+        if (error < 0.99 * plain[group]!) better += 1;
       }
     }),
   );
-  t.true(better > 0);
+  // Mostly by a grid that happens to fit: one group in a few.
+  t.true(better >= 10, `${better} better`);
 });
 
 test('weights that matter more are rounded the better for it', (t) => {

@@ -42,7 +42,7 @@ export function planInt8(
   }
   joinMoved(float, operators, groups);
   const affines = groups.affines(method);
-  raiseScales(float, operators, affines, (tensor) => groups.free(tensor));
+  raiseScales(float, operators, affines, calibration, (tensor) => groups.free(tensor));
   return { operators, affines };
 }
 

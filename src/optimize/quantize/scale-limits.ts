@@ -1,8 +1,9 @@
+import type { Calibration } from '../calibrate/calibrate.ts';
 import type { FloatModel } from '../float-model.ts';
 import { type Affine, WEIGHT_HIGH } from './affine.ts';
 import type { OperatorPlan } from './int8-plan.ts';
 import { affineOfConstant } from './tensor-places.ts';
-import { MOST_BIAS } from './weights.ts';
+import { channelLookup, MOST_BIAS } from './weights.ts';
 
 /**
  * Kernels shift what they have left by the multiplier's exponent before they saturate, and 32 bits must hold that:
@@ -24,12 +25,14 @@ export function raiseScales(
   float: FloatModel,
   plans: readonly OperatorPlan[],
   affines: Map<number, Affine>,
+  calibration: Calibration,
   members: (tensor: number) => readonly number[],
 ): void {
   // A raised scale may be that of an earlier operator's input, too.
   for (let round = 0; round < MAX_ROUNDS; round++) {
     const raised = plans.map((plan, place) => {
-      const least = plan.kind === 'int8' ? leastScaleOf(float, place, plan, affines) : 0;
+      const least =
+        plan.kind === 'int8' ? leastScaleOf(float, place, plan, affines, calibration) : 0;
       const low = float.subgraph.operators[place]!.outputs.filter(
         (output) => (affines.get(output)?.scale ?? least) < least,
       );
@@ -48,6 +51,7 @@ function leastScaleOf(
   place: number,
   { scheme, activations }: OperatorPlan & { readonly kind: 'int8' },
   affines: ReadonlyMap<number, Affine>,
+  calibration: Calibration,
 ): number {
   if (scheme.output !== 'free') return 0;
   const operator = subgraph.operators[place]!;
@@ -58,10 +62,23 @@ function leastScaleOf(
   });
   if (scheme.weights === undefined) return leastOutputScale(graph.code(operator).builtin, scales);
   const bias = operator.inputs[scheme.weights.biasPosition] ?? -1;
-  return leastWeightedScale(
-    scales[0]!,
-    valuesOf(operator.inputs[scheme.weights.position]!),
-    bias === -1 ? [] : valuesOf(bias),
+  const weights = graph.tensor(operator.inputs[scheme.weights.position]!);
+  const channelOf = channelLookup({
+    shape: weights.shape,
+    channelAxis: scheme.weights.channelAxis,
+  });
+  // Folding leaves huge weights on channels that are never anything but zero: products with them are none.
+  const inputs = calibration.get(operator.inputs[activations[0]!]!)!.channelSquares;
+  const multiplier = Number(operator.options['depthMultiplier'] ?? 0);
+  const inputOf = (index: number): number =>
+    multiplier > 0 ? Math.floor(channelOf(index) / multiplier) : index % weights.shape.at(-1)!;
+  const wakes = (index: number): boolean => (inputs[inputOf(index)] ?? 1) > 0;
+  const [values, biases] = [graph.values(weights), bias === -1 ? [] : valuesOf(bias)];
+  const awake = values.filter((_, index) => wakes(index));
+  return Math.max(
+    leastWeightedScale(scales[0]!, awake, biases),
+    // The others only have to be something that a kernel can hold.
+    leastWeightedScale(scales[0]!, values, []) / MOST_MULTIPLIER.value,
   );
 }
 
