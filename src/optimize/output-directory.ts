@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import {
   DunlinError,
+  errnoOf,
   type Files,
   formatNpy,
   parseJson,
@@ -48,7 +49,10 @@ export async function checkOutputDirectory(files: Files, directory: string): Pro
   const names = await files.list(directory);
   const [first] = names;
   if (first === undefined) return;
-  const report = await files.read(join(directory, REPORT_FILE)).catch(() => undefined);
+  const report = await files.read(join(directory, REPORT_FILE)).catch((error: unknown) => {
+    if (errnoOf(error) === 'EISDIR') return undefined;
+    throw error;
+  });
   if (report !== undefined && isReport(report)) return;
   throw new DunlinError(
     `${directory} holds something else (${first}); name a new directory, or one of an earlier run`,

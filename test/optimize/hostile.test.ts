@@ -39,18 +39,16 @@ function difference(): TfliteModel {
     .build([input!], [output!, nothing!]);
 }
 
-/** Shares the built-in scale of a LOGISTIC with what comes from values a million times as large. */
+/** Shares the built-in scale of a LOGISTIC with a difference of values that are ten million times as large. */
 function smallBesideProbability(): TfliteModel {
   const b = new ModelBuilder();
-  const [input, large, small, probability] = [0, 1, 2, 3].map(() => b.tensor([1, 8]));
+  const [input, large, nothing, probability] = [0, 1, 2, 3].map(() => b.tensor([1, 8]));
   const output = b.tensor([1, 16]);
   return b
     .operator('MUL', [input!, b.tensor([1], { data: [1e7] })], [large!])
-    .operator('MUL', [large!, b.tensor([1], { data: [1e-8] })], [small!], {
-      fusedActivationFunction: 1,
-    })
+    .operator('SUB', [large!, large!], [nothing!])
     .operator('LOGISTIC', [input!], [probability!])
-    .operator('CONCATENATION', [small!, probability!], [output], { axis: 1 })
+    .operator('CONCATENATION', [nothing!, probability!], [output], { axis: 1 })
     .build([input!], [output]);
 }
 
@@ -149,6 +147,14 @@ const MODELS: readonly Refusal[] = [
     layer({ change: (_, b) => scale(b, 1e30) }),
     /tensor 3 "t3" is/,
   ),
+  {
+    ...unsupported(
+      'weights that are not numbers, for float16 alone',
+      layer({ change: (w) => void w.fill(Number.NaN, 5, 6) }),
+      /tensor 2 "t2" is NaN at element 5/,
+    ),
+    parts: { settings: { modes: ['float16'] } },
+  },
   {
     name: 'sums past every scale',
     model: layer({ change: (w) => scale(w, 1e21) }),

@@ -65,6 +65,13 @@ const INT8_VERSIONS: Readonly<Record<string, number>> = {
   ...{ BATCH_MATMUL: 2, GELU: 2, MIRROR_PAD: 2, REVERSE_V2: 3, DEQUANTIZE: 2 },
 };
 
+/** The same file: with int8 weights, a scale for each channel, and float activations. */
+const HYBRID_VERSIONS: Readonly<Record<string, number>> = {
+  CONV_2D: 5,
+  DEPTHWISE_CONV_2D: 6,
+  FULLY_CONNECTED: 9,
+};
+
 /** @returns what is against the specification, operator by operator; nothing is what one wants */
 export function specificationProblems(model: TfliteModel): string[] {
   const graph = new Graph(model, 'int8');
@@ -90,7 +97,8 @@ class OperatorCheck {
     const outputs = this.#tensors(this.#operator.outputs);
     const activations = [...inputs, ...outputs].filter(({ type }) => type === 'int8');
     if (activations.length === 0) return [];
-    const least = INT8_VERSIONS[builtin] ?? 1;
+    const hybrid = HYBRID_VERSIONS[builtin] !== undefined && outputs[0]!.type === 'float32';
+    const least = (hybrid ? HYBRID_VERSIONS[builtin] : INT8_VERSIONS[builtin]) ?? 1;
     this.#expect(version >= least, `version ${version}, and int8 came with ${least}`);
     for (const output of outputs) {
       if (output.type === 'int8') this.#perTensor(output);
@@ -102,14 +110,17 @@ class OperatorCheck {
     }
     if (SAME_SCALE.has(builtin)) this.#sameScale(activations);
     const weighted = WEIGHTED[builtin];
-    if (weighted !== undefined) this.#weighted(weighted);
+    if (weighted !== undefined) this.#weights(weighted);
+    if (weighted !== undefined && !hybrid) this.#bias(weighted);
     return this.#problems;
   }
 
-  #weighted({ input, weights, bias, axis }: (typeof WEIGHTED)[string]): void {
-    const at = (position: number): TfliteTensor =>
-      this.#graph.tensor(this.#operator.inputs[position]!);
-    const tensor = at(weights);
+  #at(position: number): TfliteTensor {
+    return this.#graph.tensor(this.#operator.inputs[position]!);
+  }
+
+  #weights({ weights, axis }: (typeof WEIGHTED)[string]): void {
+    const tensor = this.#at(weights);
     const { scale, zeroPoint, axis: found } = tensor.quantization!;
     this.#expect(tensor.type === 'int8', `weights of ${tensor.type}`);
     this.#expect(
@@ -128,10 +139,13 @@ class OperatorCheck {
       scale.every((value) => value > 0),
       'a weight scale of 0',
     );
-    const { quantization } = at(bias);
-    this.#expect(at(bias).type === 'int32', `a bias of ${at(bias).type}`);
-    const inputScale = this.#perTensor(at(input))?.scale[0] ?? Number.NaN;
-    for (const [channel, own] of scale.entries()) {
+  }
+
+  #bias({ input, weights, bias }: (typeof WEIGHTED)[string]): void {
+    const { type, quantization } = this.#at(bias);
+    this.#expect(type === 'int32', `a bias of ${type}`);
+    const inputScale = this.#perTensor(this.#at(input))?.scale[0] ?? Number.NaN;
+    for (const [channel, own] of this.#at(weights).quantization!.scale.entries()) {
       const wanted = inputScale * own;
       const biasScale = quantization?.scale[channel] ?? Number.NaN;
       this.#expect(

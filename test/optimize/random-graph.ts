@@ -9,6 +9,9 @@ export interface Wire {
   readonly shape: readonly number[];
 }
 
+/** As converters write float operators: what int8 needs is for the quantizer to know. */
+const FIRST_VERSION = 1;
+
 export const countOf = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
 
 /** The step's name, what it needs of a wire, and what it makes of it. */
@@ -71,6 +74,7 @@ export class RandomGraph {
       inputs,
       outputs.map(({ index }) => index),
       options,
+      FIRST_VERSION,
     );
     for (const { index } of sources) this.#open.delete(index);
     return outputs.map((wire) => this.#keep(wire));
@@ -81,7 +85,7 @@ export class RandomGraph {
     const index = this.#builder.tensor(wire.shape.slice(0, -1), { type: 'int32' });
     const inputs = [wire.index, this.control([], [wire.shape.length - 1])];
     const outputType = tensorTypeToNumber('int32');
-    this.#builder.operator('ARG_MAX', inputs, [index], { outputType });
+    this.#builder.operator('ARG_MAX', inputs, [index], { outputType }, FIRST_VERSION);
     this.#indices.push(index);
   }
 

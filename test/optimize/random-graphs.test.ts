@@ -106,7 +106,10 @@ async function tryGraph(seed: number, steps: number, tally: Tally): Promise<void
     tally.note(model, distances);
     if (place === seed % 3) await tryDelegate(trial, file, step);
   }
-  const dynamic = tooFar(await trial.distances(trial.dynamic()), DYNAMIC_DB, 0);
+  const hybrid = trial.dynamic();
+  const problems = specificationProblems(parseModel(hybrid, 'dynamic'));
+  check(problems.length === 0, 'dynamic range is against the specification', problems);
+  const dynamic = tooFar(await trial.distances(hybrid), DYNAMIC_DB, 0);
   check(dynamic.length === 0, 'dynamic range is far from float', dynamic);
   const float16 = tooFar(await trial.distances(trial.float16()), FLOAT16_DB, 0);
   check(float16.length === 0, 'float16 is far from float', float16);

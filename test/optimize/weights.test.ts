@@ -278,6 +278,7 @@ test('the scale that is chosen is never worse than the one that holds the larges
         if (error < 0.99 * plain[group]!) better += 1;
       }
     }),
+    { numRuns: 400 },
   );
   // Mostly by a grid that happens to fit, in how many groups is up to chance.
   t.true(better > 0);

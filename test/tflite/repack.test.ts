@@ -192,6 +192,23 @@ test('a model that names what is not there is told from one that can be repacked
   for (const sample of valid) t.notThrows(() => verifyIndices(sample.model, sample.name));
 });
 
+test('two versions of an operator stay two, and scales along two dimensions are two', (t) => {
+  const b = new ModelBuilder();
+  const along = (axis: number): number =>
+    b.tensor([2, 2], { type: 'int8', scale: [0.5, 0.25], axis, data: [1, 2, 3, 4] });
+  const [input, middle, output] = [b.tensor([1, 2]), b.tensor([1, 2]), b.tensor([1, 2])];
+  const model = b
+    .operator('FULLY_CONNECTED', [input, along(0), -1], [middle], {}, 3)
+    .operator('FULLY_CONNECTED', [middle, along(1), -1], [output], {}, 9)
+    .build([input], [output]);
+  const thin = packed(model);
+  t.deepEqual(
+    thin.operatorCodes.map(({ version }) => version),
+    [3, 9],
+  );
+  t.deepEqual(computationOf(thin), computationOf(model));
+});
+
 test('names between the ends are shortened, or go; those of ends and signatures stay', (t) => {
   const b = new ModelBuilder();
   const [input, inner, named, output] = [0, 1, 2, 3].map(() => b.tensor([1, 4]));

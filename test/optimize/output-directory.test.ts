@@ -1,0 +1,118 @@
+import test from 'ava';
+import { sha256Hex } from '../../src/core/index.ts';
+import {
+  checkOutputDirectory,
+  type Optimized,
+  readOptimized,
+  writeOptimized,
+} from '../../src/optimize/index.ts';
+import { CrashFiles, PowerCut, SURVIVALS } from '../fakes/crash-files.ts';
+import { reportAround, sampleVariant } from './sample-report.ts';
+
+const VARIANTS = ['float', 'int8'] as const;
+
+/** A run whose files tell which run they are of. */
+function runOf(name: string): Optimized {
+  const files = new Map(VARIANTS.map((each) => [`${each}.tflite`, Buffer.from(`${each} ${name}`)]));
+  const variants = VARIANTS.map((each) => {
+    const bytes = files.get(`${each}.tflite`)!;
+    const plain = { name: each, sizeBytes: bytes.byteLength, latencyUs: 10, sqnrDb: 40 };
+    return sampleVariant({ ...plain, layerCount: 1 }, { sha256: sha256Hex(bytes) });
+  });
+  const values = Float32Array.of(name.length, 2);
+  return { report: reportAround(variants), files, goldenInputs: { shape: [1, 2], values } };
+}
+
+test('wherever the power goes, a report stands beside the files of its own run or not at all', async (t) => {
+  const [first, second] = [runOf('first'), runOf('the second')];
+  const outcomes = new Set<string>();
+  for (const survival of SURVIVALS) {
+    for (let n = 1; ; n++) {
+      const files = new CrashFiles();
+      await writeOptimized(files, '/out', first);
+      await files.syncDirectory('/');
+      files.dieAt(n);
+      const done = await writeOptimized(files, '/out', second).then(
+        () => true,
+        (error: unknown) => {
+          if (error instanceof PowerCut) return false;
+          throw error;
+        },
+      );
+      const found = files.reopen(survival, n);
+      if ((await found.read('/out/report.json')) === undefined) {
+        t.false(done);
+        await t.throwsAsync(readOptimized(found, '/out'), { code: 'file-missing' });
+        outcomes.add('none');
+      } else {
+        const texts = new Set<string>();
+        for (const name of VARIANTS) {
+          const { model, goldenInputs } = await readOptimized(found, '/out', name);
+          texts.add(Buffer.from(model).toString().replace(`${name} `, ''));
+          t.not(goldenInputs, undefined);
+        }
+        t.is(texts.size, 1, `${survival} ${n}: ${[...texts]}`);
+        const [which] = texts;
+        if (done) t.is(which, 'the second');
+        outcomes.add(which!);
+      }
+      if (done) break;
+    }
+  }
+  t.deepEqual([...outcomes].sort(), ['first', 'none', 'the second']);
+});
+
+test('files of an earlier run that this one has no use for are gone', async (t) => {
+  const files = new CrashFiles();
+  const earlier = runOf('earlier');
+  const more = new Map([...earlier.files, ['dynamic.tflite', Buffer.from('x')] as const]);
+  await writeOptimized(files, '/out', { ...earlier, files: more });
+  t.true((await files.list('/out')).includes('dynamic.tflite'));
+  const { goldenInputs: _, ...later } = runOf('later');
+  await writeOptimized(files, '/out', later);
+  t.deepEqual(await files.list('/out'), [
+    ...['float.tflite', 'int8.tflite', 'report.html', 'report.json'],
+  ]);
+});
+
+test('a file that is not what was measured, or is missing, is named', async (t) => {
+  const files = new CrashFiles();
+  await writeOptimized(files, '/out', runOf('a run'));
+  await t.throwsAsync(readOptimized(files, '/out', 'float16'), {
+    code: 'input-invalid',
+    message: /there is no variant float16; it has float, int8/,
+  });
+  files.rot('/out/int8.tflite');
+  t.is((await readOptimized(files, '/out', 'float')).variant.name, 'float');
+  await t.throwsAsync(readOptimized(files, '/out', 'int8'), {
+    code: 'digest-mismatch',
+    message: /int8\.tflite is not the file that was measured; run dunlin optimize again/,
+  });
+  await files.remove('/out/float.tflite');
+  await t.throwsAsync(readOptimized(files, '/out', 'float'), { code: 'file-missing' });
+  await files.write('/out/report.json', Buffer.from('{'));
+  await t.throwsAsync(readOptimized(files, '/out'), { code: 'input-invalid' });
+});
+
+test('a directory of something else is left as it is, one of an earlier run or a new one is taken', async (t) => {
+  const files = new CrashFiles();
+  await t.notThrowsAsync(checkOutputDirectory(files, '/new'));
+  await files.makeDirectory('/empty');
+  await t.notThrowsAsync(checkOutputDirectory(files, '/empty'));
+  await files.makeDirectory('/mine');
+  for (const name of ['thesis.txt', 'float.tflite']) {
+    await files.write(`/mine/${name}`, Buffer.from('mine'));
+    const message = /\/mine holds something else \(\S+\); name a new directory/;
+    await t.throwsAsync(writeOptimized(files, '/mine', runOf('any')), {
+      code: 'input-invalid',
+      message,
+    });
+    t.is(Buffer.from((await files.read(`/mine/${name}`))!).toString(), 'mine');
+    await files.remove(`/mine/${name}`);
+  }
+  await files.makeDirectory('/mine/report.json');
+  await t.throwsAsync(checkOutputDirectory(files, '/mine'), { code: 'input-invalid' });
+  await files.remove('/mine/report.json');
+  await writeOptimized(files, '/mine', runOf('any'));
+  await t.notThrowsAsync(checkOutputDirectory(files, '/mine'));
+});
