@@ -165,6 +165,7 @@ async function peer(model: string, dir: string, python: string): Promise<Row> {
     return {
       count: shape[0]!,
       width: data.length / shape[0]!,
+      perInput: 1,
       values: Float32Array.from(data as Float32Array),
     };
   };

@@ -7,7 +7,6 @@ import {
   compareModels,
   DIVERGED_DB,
   type LayerError,
-  readLabels,
   samplesOf,
 } from '../optimize/index.ts';
 import { MAX_MODEL_BYTES } from '../tflite/index.ts';
@@ -17,6 +16,7 @@ import {
   IMAGE_RANGE_HELP,
   imageRange,
   measuringLoader,
+  readModelLabels,
   readModelSamples,
 } from './sample-options.ts';
 import { grouped, table } from './table.ts';
@@ -71,10 +71,7 @@ async function compare(
     progress,
     signal: io.signal,
   });
-  const labels =
-    options.labels === undefined
-      ? sets[0]!.labels
-      : await readLabels(options.labels, sets[0]!, io.signal);
+  const labels = await readModelLabels(io, options.labels, sets[0]!, first!, whatA);
   const samples = samplesOf(sets);
   const comparison = await compareModels(
     { bytes: first!, what: whatA },

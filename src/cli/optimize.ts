@@ -16,7 +16,6 @@ import {
   type RangeMethod,
   REPORT_PAGE_FILE,
   type Report,
-  readLabels,
   type Variant,
   writeOptimized,
 } from '../optimize/index.ts';
@@ -28,6 +27,7 @@ import {
   IMAGE_RANGE_HELP,
   imageRange,
   measuringLoader,
+  readModelLabels,
   readModelSamples,
 } from './sample-options.ts';
 import { grouped, table } from './table.ts';
@@ -41,10 +41,10 @@ Modes: int8 computes in integers throughout: smallest, fastest, needed for micro
 dynamic has int8 weights and float activations. float16 halves the file and changes next to nothing. all makes every
 one of them.
 
-A budget picks the variant, the smallest that keeps every limit: size, compressed, memory (bytes, with k or M),
-latency (us or ms, on this machine), drop (in percent: of accuracy with --labels, else of agreement with float, or
-of the signal where the model does not classify), sqnr (dB). Without one it is the smallest, and the report says
-what it loses.
+A budget picks the variant, about the smallest that keeps every limit, and of those the fastest. Limits:
+size, compressed, memory (bytes, with k or M), latency (us or ms, on this machine), drop (in percent: of accuracy with
+--labels, else of agreement with float, or of the signal where the model does not classify), sqnr (dB). Without one it
+is about the smallest that was made, and the report says what it loses.
 
 --out holds the variants, report.html to look at, report.json for scripts, and is what "dunlin release build --from"
 takes. Status 8 means that no variant fits the budget; the directory is written all the same.
@@ -170,10 +170,7 @@ async function readAllSamples(
           use: 'evaluation',
         });
   const judgedBy = (evaluation ?? calibration)[0]!;
-  const labels =
-    options.labels === undefined
-      ? judgedBy.labels
-      : await readLabels(options.labels, judgedBy, io.signal);
+  const labels = await readModelLabels(io, options.labels, judgedBy, model, what);
   return {
     calibration,
     ...(evaluation === undefined ? {} : { evaluation }),

@@ -1,8 +1,15 @@
 import { basename } from 'node:path';
 import { createLogger, DunlinError, systemClock } from '../core/index.ts';
 import { type LoadModel, sandboxLoader } from '../inference/index.ts';
-import { type ImageRange, modelInputs, readSamples, type SampleSet } from '../optimize/index.ts';
-import { printable } from '../tflite/index.ts';
+import {
+  classCount,
+  type ImageRange,
+  modelInputs,
+  readLabels,
+  readSamples,
+  type SampleSet,
+} from '../optimize/index.ts';
+import { parseModel, printable } from '../tflite/index.ts';
 import type { CommandIo } from './command.ts';
 import type { ProgressLine } from './progress-line.ts';
 
@@ -77,4 +84,31 @@ export async function readModelSamples(
   }
   progress.end();
   return sets;
+}
+
+/**
+ * The right class of each sample: from a file, or from the folders that images lie in, where there is one for each
+ * class of the model. What folders were taken for is said on standard error.
+ */
+export async function readModelLabels(
+  io: CommandIo,
+  path: string | undefined,
+  samples: SampleSet,
+  model: Uint8Array,
+  what: string,
+): Promise<Int32Array | undefined> {
+  if (path !== undefined) return readLabels(path, samples, io.signal);
+  const { labels, labelNames } = samples;
+  if (labels === undefined || labelNames === undefined) return undefined;
+  const classes = classCount(parseModel(model, what));
+  if (labelNames.length !== classes) {
+    io.err(
+      `note: ${labelNames.length} folders of images and ${classes} outputs: folders are not taken as labels ` +
+        '(--labels names them)\n',
+    );
+    return undefined;
+  }
+  const mapping = labelNames.map((name, index) => `${index} ${printable(name)}`).join(', ');
+  io.err(`note: labels are the folders of the images, by their names: ${mapping}\n`);
+  return labels;
 }

@@ -23,12 +23,13 @@ export function parseBudget(text: string): Budget {
       });
     }
     const value = Number(number) * factor;
+    // A bare 1 is more likely one percent than all of it.
+    if (field.key === 'drop' && (value > 1 || (value === 1 && unit === ''))) {
+      throw new DunlinError('--budget: a drop of 100 % or more allows anything; write drop=1%', {
+        code: 'usage',
+      });
+    }
     budget[field.key] = field.whole ? Math.floor(value) : value;
-  }
-  if ((budget['drop'] ?? 0) > 1) {
-    throw new DunlinError('--budget: a drop above 100 % allows anything; write drop=1%', {
-      code: 'usage',
-    });
   }
   return budget;
 }
@@ -97,6 +98,7 @@ const qualityDb = ({ logits, output }: Variant): number =>
 
 /** Latencies closer than this are the same: a machine's own noise. */
 const LATENCY_NOISE = 0.05;
+const LATENCY_NOISE_US = 10;
 
 /** Names of the variants than which no other is at least as good in size, latency and error, and better in one. */
 export function paretoFront(variants: readonly Variant[]): Set<string> {
@@ -120,31 +122,46 @@ export function paretoFront(variants: readonly Variant[]): Set<string> {
   );
 }
 
+/** Of two of about one size: the faster by more than a machine's noise, else the one in int8, else the smaller. */
+function isBetter(a: Variant, b: Variant): boolean {
+  const [left, right] = [a, b].map((each) => bestLatency(each)?.p50Us ?? Number.MAX_VALUE) as [
+    number,
+    number,
+  ];
+  const noise = Math.max(LATENCY_NOISE * Math.min(left, right), LATENCY_NOISE_US);
+  if (Math.abs(left - right) > noise) return left < right;
+  if (a.fullyInt8 !== b.fullyInt8) return a.fullyInt8;
+  return a.sizeBytes < b.sizeBytes;
+}
+
 export interface Choice {
   readonly variant?: string;
   readonly reason: string;
 }
 
 /**
- * Of the variants that keep every limit the smallest; of those of about its size the fastest. Without limits that is
- * the smallest there is, whatever it loses: the reason says how much.
+ * Of the variants that keep every limit the smallest; of those of about its size the fastest. Without limits it is one
+ * of those that were made, whatever they lose: the reason says how much.
  * @param variants the float model first
  */
 export function chooseVariant(variants: readonly Variant[], budget: Budget): Choice {
   const float = variants[0]!;
   const judged = variants.map((variant) => ({ variant, misses: missesOf(variant, float, budget) }));
-  const fitting = judged.filter(({ misses }) => misses.length === 0).map(({ variant }) => variant);
-  if (fitting.length === 0) return { reason: noneFits(judged) };
+  const kept = judged.filter(({ misses }) => misses.length === 0).map(({ variant }) => variant);
+  if (kept.length === 0) return { reason: noneFits(judged) };
+  // Whoever asks for a variant and sets no limits does not want the model as it came.
+  const free = Object.keys(budget).length === 0 && variants.length > 1;
+  const fitting = free ? kept.filter((variant) => variant !== float) : kept;
   const least = Math.min(...fitting.map(({ sizeBytes }) => sizeBytes));
   const small = fitting.filter(({ sizeBytes }) => sizeBytes <= least * (1 + SIZE_NOISE));
-  const speed = (variant: Variant): number =>
-    bestLatency(variant)?.p50Us ?? Number.POSITIVE_INFINITY;
-  const best = small.reduce((a, b) => (speed(b) < speed(a) ? b : a));
-  const rank = [
-    fitting.length === 1 ? 'the only variant that fits' : 'the smallest',
-    fitting.length > 1 && fitting.length < variants.length ? ' that fits' : '',
-    small.length > 1 ? ', and the fastest of about that size' : '',
-  ].join('');
+  const best = small.reduce((a, b) => (isBetter(b, a) ? b : a));
+  const fit = free || fitting.length === variants.length ? '' : ' that fit';
+  const rank =
+    fitting.length === 1
+      ? `the only variant${free ? ' that was made' : ' that fits'}`
+      : small.length === 1
+        ? `the smallest${fit && ' that fits'}`
+        : `the best of the ${small.length} smallest${fit}, which are of about one size`;
   const loss =
     best === float ? 'it is the model as it came' : `it ${lossText(lossOf(best, float))}`;
   const turnedDown = judged

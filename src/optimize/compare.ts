@@ -5,6 +5,7 @@ import { LAYER_SAMPLES, layerErrors } from './measure/layer-errors.ts';
 import { refuseNotFinite, runOutputs } from './measure/logits.ts';
 import { type RunOptions, type Samples, spreadSamples } from './measure/sample-runs.ts';
 import type { Agreement, LayerError } from './report-document.ts';
+import { checkLabels } from './sample-inputs.ts';
 
 /** A layer below this, measured up to and with it, has visibly left the reference. */
 export const DIVERGED_DB = 20;
@@ -46,6 +47,7 @@ export async function compareModels(
     return model;
   }) as [TfliteModel, TfliteModel];
   checkSameEnds(modelA, modelB, a.what, b.what);
+  if (labels !== undefined) checkLabels(labels, samples.count, modelA, a.what);
   const wanted = await runOutputs(modelA, a.what, samples, run, (done) =>
     run.onProgress(a.what, done),
   );

@@ -85,7 +85,7 @@ function worstInputs(
     const sum = new ErrorSum();
     sum.add(wanted, got);
     return {
-      index,
+      index: Math.floor(index / reference.perInput),
       error: sum.error,
       sqnrDb: sum.sqnrDb,
       expected: argmax(wanted),

@@ -11,5 +11,5 @@ export * from './output-directory.ts';
 export { renderReportPage } from './page/index.ts';
 export * from './report-document.ts';
 export * from './request.ts';
-export { modelInputs, samplesOf } from './sample-inputs.ts';
+export { classCount, modelInputs, samplesOf } from './sample-inputs.ts';
 export * from './samples/index.ts';

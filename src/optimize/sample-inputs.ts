@@ -1,5 +1,5 @@
 import { DunlinError } from '../core/index.ts';
-import { elementCount, parseModel, printable } from '../tflite/index.ts';
+import { elementCount, parseModel, printable, type TfliteModel } from '../tflite/index.ts';
 import type { FloatModel } from './float-model.ts';
 import { type Samples, spreadSamples } from './measure/sample-runs.ts';
 import type { Optimized, OptimizeRequest } from './request.ts';
@@ -32,17 +32,41 @@ export function samplesOf(sets: readonly SampleSet[]): Samples {
 export function checkSampleSets(float: FloatModel, request: OptimizeRequest): void {
   const judgedBy = request.evaluation ?? request.calibration;
   for (const sets of [request.calibration, judgedBy]) checkSets(float, sets);
-  const { labels } = request;
-  if (labels !== undefined && labels.length !== judgedBy[0]!.count) {
+  if (request.labels !== undefined) {
+    checkLabels(request.labels, judgedBy[0]!.count, float.model, float.what);
+  }
+}
+
+/** How many classes a model tells apart: the last dimension of its first output. */
+export function classCount({ subgraphs: [graph] }: TfliteModel): number {
+  return graph!.tensors[graph!.outputs[0]!]!.shape.at(-1) ?? 1;
+}
+
+/** @throws `input-invalid` where labels cannot be those of a model's answers */
+export function checkLabels(
+  labels: Int32Array,
+  sampleCount: number,
+  model: TfliteModel,
+  what: string,
+): void {
+  if (labels.length !== sampleCount) {
     throw invalid(
-      `${labels.length} labels for ${judgedBy[0]!.count} evaluation samples; give one for each`,
+      `${labels.length} labels for ${sampleCount} evaluation samples; give one for each`,
     );
   }
-  const [output] = float.subgraph.outputs;
-  const classes = elementCount(float.graph.tensor(output!).shape);
-  const largest = labels?.reduce((most, label) => Math.max(most, label), 0) ?? 0;
+  const classes = classCount(model);
+  const { shape } = model.subgraphs[0]!.tensors[model.subgraphs[0]!.outputs[0]!]!;
+  if (elementCount(shape) !== classes) {
+    throw invalid(
+      `${what} gives several answers for a sample (${shape.join(' x ')}), and labels are one for each; ` +
+        'leave them out, or convert the model with a batch of 1',
+    );
+  }
+  const largest = labels.reduce((most, label) => Math.max(most, label), 0);
   if (largest >= classes) {
-    throw invalid(`a label of ${largest}, and the model tells ${classes} classes apart, from 0 on`);
+    throw invalid(
+      `a label of ${largest}, and ${what} tells ${classes} classes apart, from 0 on; accuracy needs an output a class`,
+    );
   }
 }
 

@@ -43,7 +43,7 @@ test('budgets that are none are quoted, with an example', (t) => {
     const error = t.throws(() => parseBudget(text), { code: 'usage' }, text);
     t.regex(error.message, /^--budget: ".*" is not understood; write for example size=40k,drop=1%/);
   }
-  t.throws(() => parseBudget('drop=5'), { code: 'usage', message: /drop above 100 %/ });
+  t.throws(() => parseBudget('drop=5'), { code: 'usage', message: /drop of 100 %/ });
 });
 
 test('any text is a budget or a usage error', (t) => {
@@ -142,7 +142,10 @@ test('the choice keeps every limit, is about the smallest that does, and there i
   fc.assert(
     fc.property(variants, budgets, (list, budget) => {
       const choice = chooseVariant(list, budget);
-      const fitting = list.filter((one) => keeps(one, list[0]!, budget));
+      // Without limits the model as it came is no choice where others were made.
+      const free = Object.keys(budget).length === 0 && list.length > 1;
+      const able = free ? list.slice(1) : list;
+      const fitting = able.filter((one) => keeps(one, list[0]!, budget));
       t.true(choice.reason.length > 0 && !choice.reason.includes('undefined'), choice.reason);
       t.false(/NaN|Infinity/.test(choice.reason), choice.reason);
       if (choice.variant === undefined) {
@@ -207,4 +210,27 @@ test('a loss of exactly what is allowed is allowed', (t) => {
   t.true(lossOf(int8, float).share > 0.01);
   t.is(chooseVariant([float, int8], { drop: 0.01 }).variant, 'int8');
   t.is(chooseVariant([float, int8], { drop: 0.0099 }).variant, 'float');
+});
+
+test('a bare one is no share: one percent is meant', (t) => {
+  for (const text of ['drop=1', 'drop=101%', 'drop=2']) {
+    t.throws(() => parseBudget(text), { code: 'usage' }, text);
+  }
+  t.deepEqual(parseBudget('drop=1%'), { drop: 0.01 });
+});
+
+test('a few microseconds are noise: int8 is chosen then, and never the float model without limits', (t) => {
+  const plain = { compressedBytes: 900, sqnrDb: 40, layerCount: 1 };
+  const list = [
+    sampleVariant({ ...plain, name: 'float', sizeBytes: 1000, latencyUs: 1 }),
+    sampleVariant(
+      { ...plain, name: 'float16', sizeBytes: 1000, latencyUs: 3 },
+      { fullyInt8: false },
+    ),
+    sampleVariant({ ...plain, name: 'int8', sizeBytes: 1010, latencyUs: 4 }, { fullyInt8: true }),
+  ];
+  t.is(chooseVariant(list, {}).variant, 'int8');
+  t.is(chooseVariant([list[0]!, list[2]!], {}).variant, 'int8');
+  const slow = { ...list[2]!, latency: { stock: { p50Us: 400, p99Us: 500 } } };
+  t.is(chooseVariant([list[0]!, list[1]!, slow], {}).variant, 'float16');
 });

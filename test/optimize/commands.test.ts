@@ -318,3 +318,50 @@ test('models that do not compare, and files that cannot be repacked, in one line
   );
   t.deepEqual(await readdir(path('.')), before);
 });
+
+test('folders of images are labels where there is one for each class, and are said to be', async (t) => {
+  const path = await folderOf(t);
+  const { default: sharp } = await import('sharp');
+  // A model that takes grey images, of as many classes as there are folders or not.
+  const b = new ModelBuilder();
+  const random = new RandomValues(4);
+  const [input, flat, logits, output] = [
+    b.tensor([1, 4, 4, 1]),
+    b.tensor([1, 16]),
+    b.tensor([1, 3]),
+    b.tensor([1, 3]),
+  ];
+  const weights = b.tensor([3, 16], { data: random.normals(48, 0.5) });
+  const model = b
+    .operator('RESHAPE', [input, b.control([2], [1, 16])], [flat])
+    .operator('FULLY_CONNECTED', [flat, weights, b.tensor([3], { data: [0, 0, 0] })], [logits])
+    .operator('SOFTMAX', [logits], [output], { beta: 1 })
+    .build([input], [output]);
+  await writeFile(path('grey.tflite'), serializeModel(model));
+  for (const [folder, names] of [
+    ['two', ['no', 'yes']],
+    ['three', ['a', 'b', 'c']],
+  ] as const) {
+    for (const name of names) {
+      await mkdir(path(`${folder}/${name}`), { recursive: true });
+      for (let image = 0; image < 4; image++) {
+        const pixels = Buffer.from(random.normals(16, 60).map((value) => Math.abs(value) & 0xff));
+        await sharp(pixels, { raw: { width: 4, height: 4, channels: 1 } })
+          .png()
+          .toFile(path(`${folder}/${name}/${image}.png`));
+      }
+    }
+  }
+  const arguments_ = (folder: string): string[] => [
+    ...['optimize', path('grey.tflite'), '--calibration', path(folder)],
+    ...['--out', path(`out-${folder}`), '--json'],
+  ];
+  const two = await dunlin(...arguments_('two'));
+  t.is(two.status, 0, two.err);
+  t.regex(two.err, /2 folders of images and 3 outputs: folders are not taken as labels/);
+  t.false(parseJson(Report, two.out, 'report').evaluation.labelled);
+  const three = await dunlin(...arguments_('three'));
+  t.is(three.status, 0, three.err);
+  t.regex(three.err, /labels are the folders of the images, by their names: 0 a, 1 b, 2 c/);
+  t.true(parseJson(Report, three.out, 'report').evaluation.labelled);
+});

@@ -14,6 +14,7 @@ import {
   withTensor,
 } from './hostile-models.ts';
 import { type RequestParts, randomSamples, requestFor, sampleSet } from './optimize-request.ts';
+import { RandomValues } from './random-values.ts';
 import { SharedRuntime } from './shared-runtime.ts';
 
 const runtime = new SharedRuntime();
@@ -250,7 +251,7 @@ const DATA: readonly (Omit<Refusal, 'model' | 'code'> & { readonly parts: Reques
   {
     name: 'a label past the last class',
     parts: { more: { labels: new Int32Array(16).fill(128) } },
-    says: [/a label of 128/, /128 classes/],
+    says: [/several answers for a sample/, /leave them out/],
   },
 ];
 
@@ -441,4 +442,66 @@ test.serial('aborted between samples, with nothing left open', async (t) => {
     message: 'enough',
   });
   t.is(runtime.openCount, 0);
+});
+
+test.serial('huge weights on a channel that is always zero cost the others nothing', async (t) => {
+  // As folding batch normalization leaves them.
+  const random = new RandomValues(3);
+  const depthwise = (huge: number): TfliteModel => {
+    const b = new ModelBuilder();
+    const [input, hidden, output] = [0, 1, 2].map(() => b.tensor([1, 4, 4, 8]));
+    const filters = b.tensor([8, 1, 1, 8], { data: values });
+    const bias = b.tensor([8], { data: [-1e3, ...new Array<number>(7).fill(0.1)] });
+    const taps = b.tensor([1, 1, 1, 8], { data: [huge, 1, -1, 0.5, 0.7, 1.2, -0.3, 0.9] });
+    const none = b.tensor([8], { data: new Array<number>(8).fill(0.05) });
+    const options = { padding: 0, strideW: 1, strideH: 1 };
+    return b
+      .operator('CONV_2D', [input!, filters, bias], [hidden!], {
+        ...options,
+        fusedActivationFunction: 1,
+      })
+      .operator('DEPTHWISE_CONV_2D', [hidden!, taps, none], [output!], {
+        ...options,
+        depthMultiplier: 1,
+      })
+      .build([input!], [output!]);
+  };
+  const values = random.normals(64, 0.5);
+  const [plain, folded] = await Promise.all(
+    [1, 300].map(async (huge) => (await run(depthwise(huge), {})).report.variants.at(-1)!),
+  );
+  t.true(plain!.output.sqnrDb! > 30);
+  t.true(
+    folded!.output.sqnrDb! > plain!.output.sqnrDb! - 1,
+    `${plain!.output.sqnrDb} ${folded!.output.sqnrDb}`,
+  );
+});
+
+test.serial('a batch is several answers: top-1 is of each, and labels are refused', async (t) => {
+  const random = new RandomValues(5);
+  const b = new ModelBuilder();
+  const [input, logits, output] = [b.tensor([4, 16]), b.tensor([4, 3]), b.tensor([4, 3])];
+  const weights = b.tensor([3, 16], { data: random.normals(48, 0.5) });
+  const model = b
+    .operator('FULLY_CONNECTED', [input, weights, b.tensor([3], { data: [0, 0, 0] })], [logits])
+    .operator('SOFTMAX', [logits], [output], { beta: 1 })
+    .build([input], [output]);
+  const { report } = await run(model, {});
+  const int8 = report.variants.at(-1)!;
+  t.is(int8.logits!.constantPredictor, 1 / 3);
+  for (const { index, expected, got } of int8.worstInputs) {
+    t.true(index < 16 && expected < 3 && got < 3);
+  }
+  const labels = new Int32Array(16);
+  await t.throwsAsync(run(model, { more: { labels } }), {
+    code: 'input-invalid',
+    message: /several answers for a sample/,
+  });
+  const single = new ModelBuilder();
+  const [x, y] = [single.tensor([1, 4]), single.tensor([1, 4])];
+  const softmax = single.operator('SOFTMAX', [x], [y], { beta: 1 }).build([x], [y]);
+  await t.throwsAsync(run(softmax, { more: { labels: labels.fill(4) } }), {
+    code: 'input-invalid',
+    message: /a label of 4, and model\.tflite tells 4 classes apart/,
+  });
 });

@@ -15,6 +15,7 @@ import { ModelBuilder } from '../tflite/model-builder.ts';
 
 const rows = (width: number, ...values: number[]): Rows => ({
   width,
+  perInput: 1,
   count: values.length / width,
   values: Float32Array.from(values),
 });

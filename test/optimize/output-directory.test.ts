@@ -116,3 +116,20 @@ test('a directory of something else is left as it is, one of an earlier run or a
   await writeOptimized(files, '/mine', runOf('any'));
   await t.notThrowsAsync(checkOutputDirectory(files, '/mine'));
 });
+
+test("a user's own files are no earlier run's, whatever they are called", async (t) => {
+  for (const [name, text] of [
+    ['float.tflite', 'the only copy'],
+    ['report.html', 'of another tool'],
+    ['report.json', '{"my":"report"}'],
+    ['report.json', 'no JSON'],
+  ] as const) {
+    const files = new CrashFiles();
+    await files.makeDirectory('/out');
+    await files.write(`/out/${name}`, Buffer.from(text));
+    const refusal = { code: 'input-invalid', message: new RegExp(name) };
+    await t.throwsAsync(checkOutputDirectory(files, '/out'), refusal, name);
+    await t.throwsAsync(writeOptimized(files, '/out', runOf('a run')), refusal, name);
+    t.is(Buffer.from((await files.read(`/out/${name}`))!).toString(), text);
+  }
+});

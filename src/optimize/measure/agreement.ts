@@ -1,9 +1,11 @@
 import type { Agreement } from '../report-document.ts';
 
-/** Results of a model over many inputs, row by row. */
+/** Results of a model over many inputs, row by row: a row is the last dimension, one answer of a classifier. */
 export interface Rows {
   readonly count: number;
   readonly width: number;
+  /** A batch, or a sequence, gives several for one input. */
+  readonly perInput: number;
   /** Row-major. */
   readonly values: Float32Array;
 }

@@ -1,5 +1,5 @@
 import { DunlinError } from '../../core/index.ts';
-import { logitsView, serializeModel, type TfliteModel } from '../../tflite/index.ts';
+import { elementCount, logitsView, serializeModel, type TfliteModel } from '../../tflite/index.ts';
 import type { Rows } from './agreement.ts';
 import { exposeTensors } from './expose.ts';
 import { inferReals, type RunOptions, type Samples } from './sample-runs.ts';
@@ -32,15 +32,18 @@ export async function runOutputs(
   const loaded = await load(serializeModel(exposeTensors(model, outputs)), what, 'stock');
   try {
     const rows = loaded.outputs.map(({ shape }) => {
-      const width = shape.reduce((product, size) => product * size, 1);
-      if (width * samples.count > MAX_RESULT_VALUES) {
+      const total = elementCount(shape) * samples.count;
+      if (total > MAX_RESULT_VALUES) {
         throw new DunlinError(
-          `${what}: ${samples.count} inputs give ${width * samples.count} results, and ${MAX_RESULT_VALUES} are ` +
+          `${what}: ${samples.count} inputs give ${total} results, and ${MAX_RESULT_VALUES} are ` +
             'held at most; give fewer inputs',
           { code: 'input-invalid' },
         );
       }
-      return { count: samples.count, width, values: new Float32Array(samples.count * width) };
+      const width = shape.at(-1) ?? 1;
+      const perInput = elementCount(shape) / width;
+      const values = new Float32Array(total);
+      return { count: samples.count * perInput, width, perInput, values };
     });
     for (let index = 0; index < samples.count; index++) {
       signal.throwIfAborted();
@@ -62,11 +65,14 @@ export async function runOutputs(
  * @throws `input-invalid` naming the first sample that the model makes something else of
  */
 export function refuseNotFinite(outputs: Outputs, what: string): void {
-  for (const { values, width } of [outputs.output, ...(outputs.logits ? [outputs.logits] : [])]) {
+  for (const { values, width, perInput } of [
+    outputs.output,
+    ...(outputs.logits ? [outputs.logits] : []),
+  ]) {
     const index = values.findIndex((value) => !Number.isFinite(value));
     if (index < 0) continue;
     throw new DunlinError(
-      `${what}: its output becomes ${values[index]} on evaluation sample ${Math.floor(index / width)}; ` +
+      `${what}: its output becomes ${values[index]} on evaluation sample ${Math.floor(index / (width * perInput))}; ` +
         'leave that sample out or look at how inputs are scaled',
       { code: 'input-invalid' },
     );
