@@ -32,6 +32,20 @@ export class Node {
     return this.#graph.code(this.#operator).builtin;
   }
 
+  /** The operator's place in the graph. */
+  get position(): number {
+    return this.#graph.subgraph.operators.indexOf(this.#operator);
+  }
+
+  /** Which tensor of the graph an input is; -1 for one that is left out. */
+  inputIndex(position: number): number {
+    return this.#operator.inputs[position] ?? -1;
+  }
+
+  get outputIndex(): number {
+    return this.#operator.outputs[0] ?? -1;
+  }
+
   get inputCount(): number {
     return this.#operator.inputs.length;
   }
@@ -41,16 +55,16 @@ export class Node {
   }
 
   unsupported(detail: string): never {
-    return this.fail('model-unsupported', `${detail} is not supported by the reference executor`);
+    return this.fail('model-unsupported', `${detail} is not supported`);
   }
 
   /** @throws DunlinError model-unsupported for a tensor that is no int8 with one scale */
   input(position: number): NodeTensor {
-    return this.#tensor(this.#operator.inputs[position] ?? -1);
+    return this.#tensor(this.inputIndex(position));
   }
 
   output(): NodeTensor {
-    return this.#tensor(this.#operator.outputs[0] ?? -1);
+    return this.#tensor(this.outputIndex);
   }
 
   /** Constant int8 weights, with a scale for all or one for each channel. */
@@ -59,7 +73,7 @@ export class Node {
     readonly scales: readonly number[];
     readonly values: Int8Array;
   } {
-    const index = this.#operator.inputs[position] ?? -1;
+    const index = this.inputIndex(position);
     const tensor = this.#graph.tensor(index);
     const { scale: scales } =
       tensor.quantization ?? this.fail('model-malformed', 'weights without a scale');
@@ -68,14 +82,14 @@ export class Node {
 
   /** The int32 bias of so many channels; zeros where it is left out. */
   bias(position: number, channels: number): Int32Array {
-    const index = this.#operator.inputs[position] ?? -1;
+    const index = this.inputIndex(position);
     if (index === -1) return new Int32Array(channels);
     return Int32Array.from(this.#graph.values(this.#graph.tensor(index)));
   }
 
   /** Values of an input that steers: a shape, axes, paddings. */
   control(position: number): readonly number[] {
-    return this.#graph.values(this.#graph.tensor(this.#operator.inputs[position] ?? -1));
+    return this.#graph.values(this.#graph.tensor(this.inputIndex(position)));
   }
 
   number(option: string): number {

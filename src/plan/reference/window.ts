@@ -2,7 +2,7 @@ import { clamp } from './fixed-point.ts';
 import type { Node, NodeTensor, Step } from './node.ts';
 
 /** One dimension of a window that slides over an image. */
-interface Window {
+export interface Window {
   readonly imageSize: number;
   readonly outputSize: number;
   readonly size: number;
@@ -13,7 +13,7 @@ interface Window {
 }
 
 /** ComputePadding of tensorflow/lite/kernels/padding.h; VALID windows never need any. */
-function slide(sizes: Omit<Window, 'padding'>): Window {
+export function slide(sizes: Omit<Window, 'padding'>): Window {
   const covered = (sizes.size - 1) * sizes.dilation + 1;
   const total = (sizes.outputSize - 1) * sizes.stride + covered - sizes.imageSize;
   return { ...sizes, padding: Math.trunc(Math.max(0, total) / 2) };

@@ -4,7 +4,7 @@ import {
   multiplyByMultiplier,
   quantizeMultiplier,
 } from '../fixed-point.ts';
-import type { Kernel, Node, NodeTensor, Step } from '../node.ts';
+import type { Affine, Kernel, Node, Step } from '../node.ts';
 import { fusedRange } from '../parameters.ts';
 import { broadcastOffsets } from './strides.ts';
 
@@ -29,14 +29,14 @@ function binary(node: Node, combine: Combine): Step {
   };
 }
 
-interface SumMultipliers {
+export interface SumMultipliers {
   readonly a: Multiplier;
   readonly b: Multiplier;
   readonly output: Multiplier;
 }
 
 /** CalculateOpDataAdd of tensorflow/lite/micro/kernels/add_common.cc: in float64. */
-function addMultipliers(a: NodeTensor, b: NodeTensor, output: NodeTensor): SumMultipliers {
+export function addMultipliers(a: Affine, b: Affine, output: Affine): SumMultipliers {
   const twiceMax = 2 * Math.max(a.scale, b.scale);
   return {
     a: quantizeMultiplier(a.scale / twiceMax),
@@ -46,7 +46,7 @@ function addMultipliers(a: NodeTensor, b: NodeTensor, output: NodeTensor): SumMu
 }
 
 /** CalculateOpDataSub of tensorflow/lite/micro/kernels/sub_common.cc: the ratios are float32. */
-function subMultipliers(a: NodeTensor, b: NodeTensor, output: NodeTensor): SumMultipliers {
+export function subMultipliers(a: Affine, b: Affine, output: Affine): SumMultipliers {
   const { fround } = Math;
   const twiceMax = fround(2 * Math.max(a.scale, b.scale));
   return {
@@ -75,8 +75,12 @@ export const subtract: Kernel = (node) => {
   );
 };
 
-/** MulElementwise of reference/integer_ops/mul.h; the multiplier of micro/kernels/mul_common.cc. */
+/** CalculateOpDataMul of micro/kernels/mul_common.cc. */
+export const mulMultiplier = (a: Affine, b: Affine, output: Affine): Multiplier =>
+  quantizeMultiplier((a.scale * b.scale) / output.scale);
+
+/** MulElementwise of reference/integer_ops/mul.h. */
 export const multiply: Kernel = (node) => {
-  const by = quantizeMultiplier((node.input(0).scale * node.input(1).scale) / node.output().scale);
+  const by = mulMultiplier(node.input(0), node.input(1), node.output());
   return binary(node, (a, b) => apply(a * b, by));
 };

@@ -1,10 +1,21 @@
-import { clamp, multiplyByMultiplier, quantizeMultiplier } from '../fixed-point.ts';
-import type { Kernel } from '../node.ts';
+import {
+  clamp,
+  type Multiplier,
+  multiplyByMultiplier,
+  quantizeMultiplier,
+} from '../fixed-point.ts';
+import type { Affine, Kernel } from '../node.ts';
 import { fusedRange } from '../parameters.ts';
+
+/** GetQuantizedConvolutionMultipler of kernel_util.cc: the input's scale times the weights' is a float32. */
+export const fullyConnectedMultiplier = (
+  input: Affine,
+  weightScale: number,
+  output: Affine,
+): Multiplier => quantizeMultiplier(Math.fround(input.scale * weightScale) / output.scale);
 
 /**
  * FullyConnected of reference/integer_ops/fully_connected.h; weights [channels, depth] of one scale.
- * GetQuantizedConvolutionMultipler of kernel_util.cc: the input's scale times the weights' is a float32.
  */
 export const fullyConnected: Kernel = (node) => {
   const input = node.input(0);
@@ -12,8 +23,7 @@ export const fullyConnected: Kernel = (node) => {
   const weights = node.weights(1);
   const [channels, depth] = weights.shape as [number, number];
   const bias = node.bias(2, channels);
-  const productScale = Math.fround(input.scale * weights.scales[0]!);
-  const { value, shift } = quantizeMultiplier(productScale / output.scale);
+  const { value, shift } = fullyConnectedMultiplier(input, weights.scales[0]!, output);
   const { min, max } = fusedRange(node, output);
   const batches = input.values.length / depth;
   return () => {

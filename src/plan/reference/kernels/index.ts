@@ -7,7 +7,7 @@ import { concatenate, copy, pad, stridedSlice } from './layout.ts';
 import { mean } from './mean.ts';
 import { averagePool2d, maxPool2d } from './pool-2d.ts';
 import { softmax } from './softmax.ts';
-import { logistic, quantize, relu, relu6, tanh } from './unary.ts';
+import { lookUp, UNARY_TABLES } from './unary.ts';
 
 /** By the schema's names. */
 const KERNELS: ReadonlyMap<string, Kernel> = new Map([
@@ -18,20 +18,16 @@ const KERNELS: ReadonlyMap<string, Kernel> = new Map([
   ['DEPTHWISE_CONV_2D', depthwiseConv2d],
   ['EXPAND_DIMS', copy],
   ['FULLY_CONNECTED', fullyConnected],
-  ['LOGISTIC', logistic],
   ['MAX_POOL_2D', maxPool2d],
   ['MEAN', mean],
   ['MUL', multiply],
   ['PAD', pad],
-  ['QUANTIZE', quantize],
-  ['RELU', relu],
-  ['RELU6', relu6],
   ['RESHAPE', copy],
   ['SOFTMAX', softmax],
   ['SQUEEZE', copy],
   ['STRIDED_SLICE', stridedSlice],
   ['SUB', subtract],
-  ['TANH', tanh],
+  ...[...UNARY_TABLES].map(([name, tableOf]) => [name, lookUp(tableOf)] as const),
 ]);
 
 /** Undefined for an operator that the reference executor does not compute. */

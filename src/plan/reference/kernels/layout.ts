@@ -1,6 +1,6 @@
 /** Operators that move values as they are; verifyModel has seen that the quantization is the same. */
 import { clamp } from '../fixed-point.ts';
-import type { Kernel, NodeTensor, Step } from '../node.ts';
+import type { Kernel, Node, NodeTensor, Step } from '../node.ts';
 import { offsets, strides } from './strides.ts';
 
 /** RESHAPE, SQUEEZE, EXPAND_DIMS: another shape for the same values. */
@@ -31,12 +31,17 @@ export const pad: Kernel = (node) => {
   };
 };
 
+/** The dimension along which tensors are put one after the other. */
+export function concatenationAxis(node: Node): number {
+  const axis = node.number('axis');
+  return axis < 0 ? axis + node.output().shape.length : axis;
+}
+
 /** reference/concatenation.h. */
 export const concatenate: Kernel = (node) => {
   const output = node.output();
   const steps = strides(output.shape);
-  const value = node.number('axis');
-  const axis = value < 0 ? value + output.shape.length : value;
+  const axis = concatenationAxis(node);
   let before = 0;
   const parts = Array.from({ length: node.inputCount }, (_, position) => {
     const input = node.input(position);
@@ -51,13 +56,15 @@ export const concatenate: Kernel = (node) => {
 
 const hasBit = (mask: number, bit: number): boolean => (mask & (1 << bit)) !== 0;
 
-/**
- * StridedSlice of reference/strided_slice.h, StridedSliceStartForAxis of strided_slice_logic.h. Where
- * slices end is in the output's shape; verifyModel leaves forward strides alone, and no other specification.
- */
-export const stridedSlice: Kernel = (node) => {
+/** Where a slice starts in its input, and how far apart its values lie along each output dimension. */
+export interface Slice {
+  readonly first: number;
+  readonly steps: readonly number[];
+}
+
+/** StridedSliceStartForAxis of strided_slice_logic.h. Where slices end is in the output's shape. */
+export function sliceOf(node: Node): Slice {
   const input = node.input(0);
-  const output = node.output();
   const [begins, counts] = [node.control(1), node.control(3)];
   const masks = { begin: node.number('beginMask'), shrink: node.number('shrinkAxisMask') };
   const own = strides(input.shape);
@@ -70,6 +77,16 @@ export const stridedSlice: Kernel = (node) => {
   const steps = own
     .map((step, axis) => step * counts[axis]!)
     .filter((_, axis) => !hasBit(masks.shrink, axis));
+  return { first, steps };
+}
+
+/**
+ * StridedSlice of reference/strided_slice.h; verifyModel leaves forward strides alone, and no other specification.
+ */
+export const stridedSlice: Kernel = (node) => {
+  const input = node.input(0);
+  const output = node.output();
+  const { first, steps } = sliceOf(node);
   const places = offsets(output.shape, steps, first);
   return () => {
     for (const [index, place] of places.entries()) output.values[index] = input.values[place]!;

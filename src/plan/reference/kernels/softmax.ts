@@ -9,7 +9,7 @@ import {
   quantizeMultiplier,
   roundingDivideByPowerOfTwo,
 } from '../fixed-point.ts';
-import type { Kernel } from '../node.ts';
+import type { Kernel, Node } from '../node.ts';
 import { expOnNegative, reciprocal } from '../transcendental.ts';
 
 /** reference/softmax.h: integer bits of differences from the maximum, and of the sum of exps. */
@@ -18,16 +18,29 @@ const SUM_INTEGER_BITS = 12;
 /** 31 fractional bits to the 8 of the output. */
 const OUTPUT_SHIFT = 31 - 8;
 
-/** Softmax of reference/softmax.h over the last dimension; parameters of micro/kernels/softmax_common.cc. */
+export interface SoftmaxParameters {
+  readonly multiplier: number;
+  readonly shift: number;
+  /** Differences from the maximum below this count as nothing. */
+  readonly least: number;
+}
+
+/** CalculateSoftmaxParams of micro/kernels/softmax_common.cc. */
+export function softmaxParameters(node: Node): SoftmaxParameters {
+  const input = node.input(0);
+  const real = Math.fround(node.number('beta')) * input.scale;
+  const scaled = Math.min(real * 2 ** (31 - DIFFERENCE_INTEGER_BITS), INT32_MAX);
+  if (scaled <= 1) node.unsupported(`an input scale of ${input.scale}`);
+  const { value: multiplier, shift } = quantizeMultiplier(scaled);
+  return { multiplier, shift, least: -inputRadius(DIFFERENCE_INTEGER_BITS, shift) };
+}
+
+/** Softmax of reference/softmax.h over the last dimension. */
 export const softmax: Kernel = (node) => {
   const input = node.input(0);
   const output = node.output();
   const depth = input.shape.at(-1)!;
-  const real = Math.fround(node.number('beta')) * input.scale;
-  const scaled = Math.min(real * 2 ** (31 - DIFFERENCE_INTEGER_BITS), INT32_MAX);
-  if (scaled <= 1) node.unsupported(`an input scale of ${input.scale}`);
-  const { value: factor, shift } = quantizeMultiplier(scaled);
-  const least = -inputRadius(DIFFERENCE_INTEGER_BITS, shift);
+  const { multiplier: factor, shift, least } = softmaxParameters(node);
   /** exp of a difference (in steps, 0 or less) in Q0; 0 where it is too small to count. */
   const exps = Int32Array.from({ length: INT8_MAX - INT8_MIN + 1 }, (_, below) =>
     -below < least

@@ -29,12 +29,14 @@ export function offsets(
   return found;
 }
 
-/** Offsets into a tensor broadcast to a larger shape: dimensions of 1, or absent, stay in place. */
-export function broadcastOffsets(shape: readonly number[], larger: readonly number[]): Int32Array {
+/** Distances in a tensor broadcast to a larger shape: dimensions of 1, or absent, stay in place. */
+export function broadcastStrides(shape: readonly number[], larger: readonly number[]): number[] {
   const absent = larger.length - shape.length;
   const own = strides(shape);
-  const steps = larger.map((_, axis) =>
-    (shape[axis - absent] ?? 1) === 1 ? 0 : own[axis - absent]!,
-  );
-  return offsets(larger, steps, 0);
+  return larger.map((_, axis) => ((shape[axis - absent] ?? 1) === 1 ? 0 : own[axis - absent]!));
+}
+
+/** Offsets into a tensor broadcast to a larger shape. */
+export function broadcastOffsets(shape: readonly number[], larger: readonly number[]): Int32Array {
+  return offsets(larger, broadcastStrides(shape, larger), 0);
 }
