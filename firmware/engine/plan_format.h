@@ -7,7 +7,6 @@
 #ifndef PLAN_FORMAT_H
 #define PLAN_FORMAT_H
 
-#include <assert.h>
 #include <stdint.h>
 
 #define PLAN_MAGIC 0x4e4c5044u /* "DPLN" */
@@ -41,7 +40,7 @@ struct plan_header {
   uint16_t step_count;
   uint16_t reserved2;
 };
-static_assert(sizeof(struct plan_header) == 68, "plan_header");
+_Static_assert(sizeof(struct plan_header) == 68, "plan_header");
 
 enum plan_target { PLAN_NATIVE, PLAN_CORTEX_M0, PLAN_CORTEX_M4, PLAN_CORTEX_M55 };
 
@@ -54,7 +53,7 @@ struct plan_io {
   uint32_t rank;
   uint32_t shape[PLAN_MAX_RANK]; /* zeros past the rank */
 };
-static_assert(sizeof(struct plan_io) == 44, "plan_io");
+_Static_assert(sizeof(struct plan_io) == 44, "plan_io");
 
 enum plan_kind {
   PLAN_CONV_2D = 1,
@@ -80,7 +79,7 @@ struct plan_step {
   uint16_t source;     /* the model's operator that it comes from, the first if several */
   uint16_t reserved;
 };
-static_assert(sizeof(struct plan_step) == 8, "plan_step");
+_Static_assert(sizeof(struct plan_step) == 8, "plan_step");
 
 /** One multiplier and shift for all channels, not one for each. */
 #define PLAN_SHARED_MULTIPLIER 1u
@@ -138,7 +137,7 @@ struct plan_window_step {
   uint8_t layout;
   uint8_t reserved[3];
 };
-static_assert(sizeof(struct plan_window_step) == 72, "plan_window_step");
+_Static_assert(sizeof(struct plan_window_step) == 72, "plan_window_step");
 
 /** ADD, SUB and MUL with broadcasting: a step of 0 repeats an operand along a dimension. */
 struct plan_binary_step {
@@ -154,7 +153,7 @@ struct plan_binary_step {
   int8_t a_zero, b_zero, output_zero;
   int8_t min, max;
 };
-static_assert(sizeof(struct plan_binary_step) == 88, "plan_binary_step");
+_Static_assert(sizeof(struct plan_binary_step) == 88, "plan_binary_step");
 
 /** A function of one value: output = table[input + 128]. In place too. */
 struct plan_lookup_step {
@@ -164,7 +163,7 @@ struct plan_lookup_step {
   uint32_t size_bytes;
   uint32_t table; /* int8 [256] in the plan */
 };
-static_assert(sizeof(struct plan_lookup_step) == 24, "plan_lookup_step");
+_Static_assert(sizeof(struct plan_lookup_step) == 24, "plan_lookup_step");
 
 /** Over each row; the output's scale is 1/256 and its zero point -128. */
 struct plan_softmax_step {
@@ -177,7 +176,7 @@ struct plan_softmax_step {
   int32_t shift; /* -31 to 30 */
   int32_t least; /* differences from the maximum below this count as nothing; at most 0 */
 };
-static_assert(sizeof(struct plan_softmax_step) == 36, "plan_softmax_step");
+_Static_assert(sizeof(struct plan_softmax_step) == 36, "plan_softmax_step");
 
 /** [outer, reduced, inner] to [outer, inner]. */
 struct plan_mean_step {
@@ -192,7 +191,7 @@ struct plan_mean_step {
   int8_t input_zero, output_zero;
   int8_t reserved;
 };
-static_assert(sizeof(struct plan_mean_step) == 36, "plan_mean_step");
+_Static_assert(sizeof(struct plan_mean_step) == 36, "plan_mean_step");
 
 /** Moves a block: PAD, CONCATENATION and STRIDED_SLICE are made of it. */
 struct plan_copy_step {
@@ -203,7 +202,7 @@ struct plan_copy_step {
   uint32_t input_steps[PLAN_COPY_RANK]; /* in elements */
   uint32_t output_steps[PLAN_COPY_RANK];
 };
-static_assert(sizeof(struct plan_copy_step) == 64, "plan_copy_step");
+_Static_assert(sizeof(struct plan_copy_step) == 64, "plan_copy_step");
 
 struct plan_fill_step {
   struct plan_step step;
@@ -211,6 +210,6 @@ struct plan_fill_step {
   uint32_t size_bytes;
   int32_t value; /* an int8 */
 };
-static_assert(sizeof(struct plan_fill_step) == 20, "plan_fill_step");
+_Static_assert(sizeof(struct plan_fill_step) == 20, "plan_fill_step");
 
 #endif

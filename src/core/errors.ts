@@ -14,6 +14,8 @@ export const ERROR_EXIT_STATUS = {
   'model-malformed': 4,
   'model-unsupported': 4,
   'model-too-large': 4,
+  /** The same of an execution plan for a microcontroller. */
+  'plan-malformed': 4,
   /** Inference failed; the caller lives on. */
   'inference-crashed': 5,
   'inference-timeout': 5,

@@ -3,3 +3,4 @@ export {
   type ReferenceTensor,
   referenceExecutor,
 } from './reference/executor.ts';
+export { compileModel, type CompiledPlan, type CompiledOperation } from './compile/compile.ts';

@@ -59,20 +59,23 @@ export function subMultipliers(a: Affine, b: Affine, output: Affine): SumMultipl
 const apply = (x: number, { value, shift }: Multiplier): number =>
   multiplyByMultiplier(x, value, shift);
 
+/** Steps of a sum, or of a difference, of two numbers of steps. */
+export function sumOf(by: SumMultipliers, a: number, b: number, isDifference: boolean): number {
+  const left = apply(a << LEFT_SHIFT, by.a);
+  const right = apply(b << LEFT_SHIFT, by.b);
+  return apply((isDifference ? left - right : left + right) | 0, by.output);
+}
+
 /** AddFunc of reference/integer_ops/add.h. */
 export const add: Kernel = (node) => {
   const by = addMultipliers(node.input(0), node.input(1), node.output());
-  return binary(node, (a, b) =>
-    apply((apply(a << LEFT_SHIFT, by.a) + apply(b << LEFT_SHIFT, by.b)) | 0, by.output),
-  );
+  return binary(node, (a, b) => sumOf(by, a, b, false));
 };
 
 /** BroadcastQuantSubSlow of reference/sub.h. */
 export const subtract: Kernel = (node) => {
   const by = subMultipliers(node.input(0), node.input(1), node.output());
-  return binary(node, (a, b) =>
-    apply((apply(a << LEFT_SHIFT, by.a) - apply(b << LEFT_SHIFT, by.b)) | 0, by.output),
-  );
+  return binary(node, (a, b) => sumOf(by, a, b, true));
 };
 
 /** CalculateOpDataMul of micro/kernels/mul_common.cc. */

@@ -1,0 +1,7 @@
+#ifndef BOARD_START_H
+#define BOARD_START_H
+
+/** Before anything of board.h. */
+void board_start(void);
+
+#endif
