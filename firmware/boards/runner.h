@@ -9,7 +9,7 @@
 enum runner_status {
   RUNNER_OK = 0,
   RUNNER_INPUTS = 64, /* not as many bytes as the samples have */
-  RUNNER_OUTPUTS,     /* no room for them */
+  RUNNER_OUTPUTS,     /* no room for them, or a host that does not read them */
   RUNNER_REQUEST,     /* the host asked for nothing that the board knows, or for too much */
   RUNNER_FAULT,       /* the processor has stopped at an exception */
   RUNNER_FILE,        /* one that cannot be read or written */

@@ -2,8 +2,10 @@
  */
 #include "../board.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
+#include "../runner.h"
 #include "board_start.h"
 #include "symbols.h"
 
@@ -22,6 +24,8 @@ struct uart {
 #define UART_TRANSMIT_FULL 1u
 #define UART_TRANSMIT_ENABLE 1u
 #define UART_LEAST_DIVIDER 16u
+/** Five to fifteen seconds of a host that reads nothing: it has gone. */
+#define UART_MAX_POLLS 0x800000u
 
 /** Semihosting for AArch32, 5.5: SYS_EXIT_EXTENDED. */
 #define SYS_EXIT_EXTENDED 0x20u
@@ -106,20 +110,15 @@ uint8_t *board_arena(uint32_t size_bytes) {
   return size_bytes <= (uint32_t)(__arena_end - __arena_start) ? __arena_start : NULL;
 }
 
-static void await_transmitter(void) {
-  while ((UART0->state & UART_TRANSMIT_FULL) != 0) {
+/** @return whether it became free */
+static bool await_transmitter(void) {
+  for (uint32_t polls = 0; polls < UART_MAX_POLLS; polls++) {
+    if ((UART0->state & UART_TRANSMIT_FULL) == 0) return true;
   }
+  return false;
 }
 
-void board_write(const void *bytes, uint32_t size_bytes) {
-  for (uint32_t index = 0; index < size_bytes; index++) {
-    await_transmitter();
-    UART0->data = ((const uint8_t *)bytes)[index];
-  }
-}
-
-void board_exit(int status) {
-  await_transmitter();
+static _Noreturn void end(int status) {
   const uint32_t block[2] = {APPLICATION_EXIT, (uint32_t)status};
   register uint32_t operation __asm("r0") = SYS_EXIT_EXTENDED;
   register const uint32_t *argument __asm("r1") = block;
@@ -127,3 +126,12 @@ void board_exit(int status) {
   for (;;) {
   }
 }
+
+void board_write(const void *bytes, uint32_t size_bytes) {
+  for (uint32_t index = 0; index < size_bytes; index++) {
+    if (!await_transmitter()) end(RUNNER_OUTPUTS);
+    UART0->data = ((const uint8_t *)bytes)[index];
+  }
+}
+
+void board_exit(int status) { end(await_transmitter() ? status : RUNNER_OUTPUTS); }

@@ -1,3 +1,4 @@
+/** What board.c has beside board.h. */
 #ifndef BOARD_START_H
 #define BOARD_START_H
 

@@ -16,22 +16,48 @@ static void conv_finish(const struct conv *conv, const int32_t *sums, uint32_t c
   requantize_pixels(&conv->requantize, channel, sums, count, output + channel, conv->step->out_c);
 }
 
-static void conv_pairs(const struct conv *conv, const int16_t *block, uint32_t count,
-                       int8_t *output) {
-  const uint32_t taps = kernel_round_up(conv->taps, 4u);
-  const uint8_t *weights = conv->weights;
-  for (uint32_t channel = 0; channel < conv->step->out_c; channel += 2, weights += 2u * taps) {
-    int32_t sums[2u * SCRATCH_CONV_PIXELS];
-    const int32_t low = conv->bias[channel];
-    for (uint32_t p = 0; p < SCRATCH_CONV_PIXELS; p++) sums[p] = low;
-    conv_dot_pairs(weights, block, taps, sums);
-    conv_finish(conv, sums, count, channel, output);
-    if (channel + 1u == conv->step->out_c) break;
-    const int32_t high = conv->bias[channel + 1u];
+/** Two channels (or the last one) in segments of taps. */
+static void conv_pair(const struct conv *conv, struct conv_pairs *pairs, const int16_t *block,
+                      uint32_t count, uint32_t channel, int8_t *output) {
+  const int has_high = channel + 1u < conv->step->out_c;
+  const int32_t high_bias = has_high ? conv->bias[channel + 1u] : 0;
+  int32_t high[SCRATCH_CONV_PIXELS] = {high_bias, high_bias, high_bias, high_bias};
+  for (uint32_t p = 0; p < SCRATCH_CONV_PIXELS; p++) pairs->sums[p] = conv->bias[channel];
+  uint32_t left = kernel_round_up(conv->taps, 4u);
+  while (left > 0) {
+    const uint32_t taps = left < CONV_DOT_SEGMENT ? left : CONV_DOT_SEGMENT;
+    conv_dot_pairs(pairs, block, taps);
     for (uint32_t p = 0; p < SCRATCH_CONV_PIXELS; p++) {
-      sums[p] = fixed_add(sums[p + SCRATCH_CONV_PIXELS], high);
+      high[p] = fixed_add(high[p], pairs->sums[p + SCRATCH_CONV_PIXELS]);
     }
-    conv_finish(conv, sums, count, channel + 1u, output);
+    block += taps * SCRATCH_CONV_PIXELS;
+    left -= taps;
+  }
+  conv_finish(conv, pairs->sums, count, channel, output);
+  if (has_high) conv_finish(conv, high, count, channel + 1u, output);
+}
+
+static void conv_in_pairs(const struct conv *conv, const int16_t *block, uint32_t count,
+                          int8_t *output) {
+  const uint32_t channels = conv->step->out_c;
+  const uint32_t taps = kernel_round_up(conv->taps, 4u);
+  const struct requantize *all = &conv->requantize;
+  struct conv_pairs pairs = {.weights = conv->weights};
+  uint32_t channel = 0;
+  if (all->narrow && all->step == 1u && count == SCRATCH_CONV_PIXELS && channels > 1u &&
+      taps <= CONV_DOT_SEGMENT) {
+    pairs.count = channels / 2u;
+    pairs.bias = conv->bias;
+    pairs.multipliers = all->multipliers;
+    pairs.shifts = all->shifts;
+    pairs.output = output;
+    pairs.stride = channels;
+    pairs.unit = requantize_unit(all->zero);
+    conv_dot_pairs(&pairs, block, taps);
+    channel = channels & ~1u;
+  }
+  for (; channel < channels; channel += 2u) {
+    conv_pair(conv, &pairs, block, count, channel, output);
   }
 }
 
@@ -52,23 +78,48 @@ static void conv_rows(const struct conv *conv, const int16_t *block, uint32_t co
   }
 }
 
+/** Where the next output pixel's window begins. */
+struct conv_cursor {
+  int32_t y, x; /* of the image */
+  int32_t first_x, end_x;
+  int32_t stride_h, stride_w;
+};
+
+static struct conv_cursor conv_start(const struct plan_window_step *step) {
+  struct conv_cursor cursor = {
+      .y = -step->pad_top,
+      .x = -step->pad_left,
+      .first_x = -step->pad_left,
+      .end_x = step->out_w * step->stride_w - step->pad_left,
+      .stride_h = step->stride_h,
+      .stride_w = step->stride_w,
+  };
+  return cursor;
+}
+
+static void conv_next(struct conv_cursor *cursor) {
+  cursor->x += cursor->stride_w;
+  if (cursor->x == cursor->end_x) {
+    cursor->x = cursor->first_x;
+    cursor->y += cursor->stride_h;
+  }
+}
+
 static void conv_image(const struct conv *conv, const struct conv_block *block, int8_t *output) {
   const struct plan_window_step *step = conv->step;
   const uint32_t pixels = (uint32_t)step->out_h * step->out_w;
-  uint32_t y = 0;
-  uint32_t x = 0;
+  struct conv_cursor cursor = conv_start(step);
   for (uint32_t first = 0; first < pixels; first += SCRATCH_CONV_PIXELS) {
     const uint32_t left = pixels - first;
     const uint32_t count = left < SCRATCH_CONV_PIXELS ? left : SCRATCH_CONV_PIXELS;
-    for (uint32_t p = 0; p < count; p++) {
-      conv_block_window(block, p, y, x);
-      if (++x == step->out_w) {
-        x = 0;
-        y++;
-      }
+    const int whole = count == SCRATCH_CONV_PIXELS &&
+                      cursor.x + 4 * cursor.stride_w <= cursor.end_x &&
+                      conv_block_four_windows(block, cursor.y, cursor.x);
+    for (uint32_t p = 0; p < count; p++, conv_next(&cursor)) {
+      if (!whole) conv_block_window(block, p, cursor.y, cursor.x);
     }
     if (step->layout == PLAN_PAIRS) {
-      conv_pairs(conv, block->values, count, output);
+      conv_in_pairs(conv, block->values, count, output);
     } else {
       conv_rows(conv, block->values, count, output);
     }
@@ -85,18 +136,10 @@ void kernel_conv_2d(const struct engine *engine, const struct plan_window_step *
       .requantize = requantize_of(engine, step),
       .taps = kernel_taps(step),
   };
-  struct conv_block block = {
-      .values = (int16_t *)(void *)(engine->arena + step->scratch),
-      .step = step,
-      .image = kernel_read(engine, step->input),
-      .by_tap = step->layout == PLAN_RUNS,
-  };
+  struct conv_block block = conv_block_of(engine, step);
   const uint32_t image_bytes = (uint32_t)step->in_h * step->in_w * step->in_c;
   const uint32_t output_bytes = (uint32_t)step->out_h * step->out_w * step->out_c;
   int8_t *output = kernel_write(engine, step->output);
-  /* Taps past the last are multiplied too, by zero; what a block's missing pixels hold is not used.
-   */
-  memset(block.values, 0, (size_t)scratch_bytes(step));
   for (uint32_t batch = 0; batch < step->batches; batch++) {
     conv_image(&conv, &block, output);
     block.image += image_bytes;

@@ -3,6 +3,7 @@
 #define CONV_DOT_H
 
 #include "../scratch.h"
+#include "requantize.h"
 
 /**
  * Taps after which the sum of a high channel is taken out of its lane: 512 * 127 * 128 is below
@@ -45,9 +46,31 @@ static inline struct conv_runs conv_runs_of(const uint8_t *weights, uint32_t cha
   return runs;
 }
 
-/** Two channels: onto what sums[0..3] hold the low one's; into sums[4..7] the high one's, from
- * nothing. */
-void conv_dot_pairs(const uint8_t *weights, const int16_t *block, uint32_t taps, int32_t *sums);
+/** Pairs of channels of PLAN_PAIRS over a block; conv_dot.c reads it by offsets. */
+struct conv_pairs {
+  const int16_t *block;
+  const int16_t *wide_end; /* of whole turns of CONV_DOT_TURN taps */
+  const int16_t *end;
+  const uint8_t *weights; /* moved on */
+  uint32_t count;         /* 0: one pair, and only its sums */
+  /* Of the first channel, if there is a count; moved on. All must be narrow, with a multiplier
+   * each. */
+  const int32_t *bias;
+  const int32_t *multipliers;
+  const int8_t *shifts;
+  int8_t *output; /* four pixels, a stride apart */
+  uint32_t stride;
+  int32_t unit;                           /* requantize_unit */
+  int32_t sums[2u * SCRATCH_CONV_PIXELS]; /* without a count: the low channel's as it starts, then
+                                             both */
+};
+
+/** Taps that are multiplied at once. */
+#define CONV_DOT_TURN 16u
+
+/** Multiplies a block of so many taps, a multiple of 4 up to CONV_DOT_SEGMENT, with pairs' weights.
+ */
+void conv_dot_pairs(struct conv_pairs *pairs, const int16_t *block, uint32_t taps);
 
 /** One channel, onto what sums[0..3] hold. `taps` is not rounded up. */
 void conv_dot_dense(const int8_t *weights, const int16_t *block, uint32_t taps, int32_t *sums);

@@ -7,8 +7,6 @@
 #include "dsp.h"
 #include "kernels.h"
 
-#ifdef KERNEL_DSP
-
 /** A channel's factor, with rounding and zero point in one number. Its sums are within 2^30. */
 struct requantize_narrow {
   int32_t multiplier;
@@ -16,27 +14,25 @@ struct requantize_narrow {
   uint32_t right;
 };
 
+/** Half of 2^right, and the zero point times it: shifted by one less, twice the zero point and one. */
+static inline int32_t requantize_unit(int32_t zero) { return 2 * zero + 1; }
+
 static inline struct requantize_narrow requantize_narrow_of(int32_t multiplier, int32_t shift,
                                                             int32_t zero) {
-  const uint32_t right = (uint32_t)-shift;
   struct requantize_narrow channel = {
       .multiplier = multiplier,
-      .offset = (int32_t)((1u << (right - 1u)) + ((uint32_t)zero << right)),
-      .right = right,
+      .offset = (int32_t)((uint32_t)requantize_unit(zero) << (uint32_t)(-shift - 1)),
+      .right = (uint32_t)-shift,
   };
   return channel;
 }
+
+#ifdef KERNEL_DSP
 
 /** Halves away from zero: for a negative number the half is one less. */
 static inline int8_t requantize_signed(int32_t sum, struct requantize_narrow channel) {
   const int32_t high = dsp_smmulr(fixed_add(sum, sum), channel.multiplier);
   return dsp_saturate_int8(fixed_add(fixed_add(high, high >> 31), channel.offset) >> channel.right);
-}
-
-/** Where the least output is the zero point: how negative numbers round is not seen. */
-static inline int8_t requantize_relu(int32_t sum, struct requantize_narrow channel) {
-  const int32_t high = dsp_smmulr(fixed_add(sum, sum), channel.multiplier);
-  return dsp_saturate_int8(fixed_add(high, channel.offset) >> channel.right);
 }
 
 #endif
@@ -72,40 +68,31 @@ static inline int8_t requantize_wide(const struct requantize *all, uint32_t chan
   return (int8_t)fixed_clamp(fixed_add(scaled, all->zero), all->min, all->max);
 }
 
+static inline struct requantize_narrow requantize_channel(const struct requantize *all,
+                                                          uint32_t channel) {
+  return requantize_narrow_of(all->multipliers[channel * all->step],
+                              all->shifts[channel * all->step], all->zero);
+}
+
 static inline int8_t requantize_one(const struct requantize *all, uint32_t channel, int32_t sum) {
 #ifdef KERNEL_DSP
-  if (all->narrow) {
-    return requantize_signed(sum,
-                             requantize_narrow_of(all->multipliers[channel * all->step],
-                                                  all->shifts[channel * all->step], all->zero));
-  }
+  if (all->narrow) return requantize_signed(sum, requantize_channel(all, channel));
 #endif
   return requantize_wide(all, channel, sum);
 }
 
-/** One channel of `count` pixels (at most 4), whose outputs lie `stride` apart. */
+/** One channel of some pixels, whose outputs lie `stride` apart. */
 static inline void requantize_pixels(const struct requantize *all, uint32_t channel,
                                      const int32_t *sums, uint32_t count, int8_t *output,
                                      uint32_t stride) {
 #ifdef KERNEL_DSP
-  if (count == 4u && all->narrow) {
-    const struct requantize_narrow narrow = requantize_narrow_of(
-        all->multipliers[channel * all->step], all->shifts[channel * all->step], all->zero);
-    if (all->min == all->zero) {
-      output[0] = requantize_relu(sums[0], narrow);
-      output[stride] = requantize_relu(sums[1], narrow);
-      output[2u * stride] = requantize_relu(sums[2], narrow);
-      output[3u * stride] = requantize_relu(sums[3], narrow);
-    } else {
-      output[0] = requantize_signed(sums[0], narrow);
-      output[stride] = requantize_signed(sums[1], narrow);
-      output[2u * stride] = requantize_signed(sums[2], narrow);
-      output[3u * stride] = requantize_signed(sums[3], narrow);
-    }
+  if (all->narrow) {
+    const struct requantize_narrow narrow = requantize_channel(all, channel);
+    for (; count > 0; count--, output += stride) *output = requantize_signed(*sums++, narrow);
     return;
   }
 #endif
-  for (uint32_t p = 0; p < count; p++) output[p * stride] = requantize_one(all, channel, sums[p]);
+  for (; count > 0; count--, output += stride) *output = requantize_wide(all, channel, *sums++);
 }
 
 /** The activation's clamp of outputs that have only been saturated. */

@@ -1,0 +1,198 @@
+#include "conv_block.h"
+
+#include "../memory.h"
+#include "dsp.h"
+
+struct conv_block conv_block_of(const struct engine *engine, const struct plan_window_step *step) {
+  const int8_t zero = step->input_zero;
+  const struct conv_block block = {
+      .values = (int16_t *)(void *)(engine->arena + step->scratch),
+      .image = kernel_read(engine, step->input),
+      .height = step->in_h,
+      .width = step->in_w,
+      .row_bytes = (uint32_t)step->in_w * step->in_c,
+      .depth = step->in_c,
+      .kernel_h = step->kernel_h,
+      .kernel_w = step->kernel_w,
+      .dilation_h = step->dilation_h,
+      .dilation_w = step->dilation_w,
+      .stride_w = step->stride_w,
+      .by_tap = step->layout == PLAN_RUNS,
+      .zeros = {zero, zero, zero, zero},
+  };
+  return block;
+}
+
+/** Appends taps to a pixel's window: a group of four is written when it is whole. */
+struct conv_block_writer {
+  int16_t *to; /* of the group */
+  uint32_t by_tap;
+  uint32_t pending; /* taps of the group so far */
+  uint32_t bits;    /* of them: 0, 8, 16 or 24 */
+};
+
+static inline void conv_block_write(struct conv_block_writer *writer, uint32_t four) {
+  int16_t *to = writer->to;
+  writer->to = to + 4u * SCRATCH_CONV_PIXELS;
+  if (writer->by_tap) {
+    to[0] = (int8_t)four;
+    to[SCRATCH_CONV_PIXELS] = (int8_t)(four >> 8);
+    to[2u * SCRATCH_CONV_PIXELS] = (int8_t)(four >> 16);
+    to[3u * SCRATCH_CONV_PIXELS] = (int8_t)(four >> 24);
+    return;
+  }
+#ifdef KERNEL_DSP
+  uint32_t *words = (uint32_t *)(void *)to;
+  words[0] = dsp_sxtb16(four);
+  words[SCRATCH_CONV_PIXELS] = dsp_sxtb16_odd(four);
+#else
+  to[0] = (int8_t)four;
+  to[1] = (int8_t)(four >> 16);
+  to[2u * SCRATCH_CONV_PIXELS] = (int8_t)(four >> 8);
+  to[2u * SCRATCH_CONV_PIXELS + 1u] = (int8_t)(four >> 24);
+#endif
+}
+
+/** Values that lie in a row (`advance` 1), or the first of four that are the same (0). */
+static void conv_block_append(struct conv_block_writer *writer, const int8_t *from,
+                              uint32_t advance, uint32_t count) {
+  uint32_t bits = writer->bits;
+  uint32_t pending = writer->pending;
+  for (; count >= 4u; count -= 4u, from += 4u * advance) {
+    uint32_t four;
+    memcpy(&four, from, 4);
+    if (bits == 0) {
+      conv_block_write(writer, four);
+    } else {
+      conv_block_write(writer, pending | four << bits);
+      pending = four >> (32u - bits);
+    }
+  }
+  for (; count > 0; count--, from += advance) {
+    pending |= (uint32_t)(uint8_t)*from << bits;
+    bits += 8;
+    if (bits == 32u) {
+      conv_block_write(writer, pending);
+      pending = bits = 0;
+    }
+  }
+  writer->bits = bits;
+  writer->pending = pending;
+}
+
+/** How much of a window's row lies before the image, inside it and after it, in pixels. */
+struct conv_block_part {
+  uint32_t before, inside, after;
+};
+
+static struct conv_block_part conv_block_part_of(const struct conv_block *block, int32_t x) {
+  const int32_t kernel = (int32_t)block->kernel_w;
+  const int32_t before = x >= 0 ? 0 : -x < kernel ? -x : kernel;
+  const int32_t end = x + kernel > block->width ? block->width - x : kernel;
+  const int32_t inside = end > before ? end - before : 0;
+  const struct conv_block_part part = {(uint32_t)before, (uint32_t)inside,
+                                       (uint32_t)(kernel - before - inside)};
+  return part;
+}
+
+/** A row of a window pixel by pixel, whatever lies between them. */
+static void conv_block_spread(const struct conv_block *block, struct conv_block_writer *writer,
+                              const int8_t *row, int32_t x) {
+  for (uint32_t kx = 0; kx < block->kernel_w; kx++, x += block->dilation_w) {
+    if (x < 0 || x >= block->width) {
+      conv_block_append(writer, block->zeros, 0, block->depth);
+    } else {
+      conv_block_append(writer, row + (uint32_t)x * block->depth, 1, block->depth);
+    }
+  }
+}
+
+void conv_block_window(const struct conv_block *block, uint32_t pixel, int32_t y, int32_t x) {
+  const uint32_t depth = block->depth;
+  const struct conv_block_part part = conv_block_part_of(block, x);
+  const uint32_t first = x < 0 ? 0 : (uint32_t)x * depth;
+  struct conv_block_writer writer = {.to = block->values + (block->by_tap ? pixel : 2u * pixel),
+                                     .by_tap = block->by_tap};
+  for (uint32_t ky = 0; ky < block->kernel_h; ky++, y += block->dilation_h) {
+    const int8_t *row = block->image + (uint32_t)y * block->row_bytes;
+    if (y < 0 || y >= block->height) {
+      conv_block_append(&writer, block->zeros, 0, block->kernel_w * depth);
+    } else if (block->dilation_w != 1) {
+      conv_block_spread(block, &writer, row, x);
+    } else {
+      if (part.before > 0) conv_block_append(&writer, block->zeros, 0, part.before * depth);
+      if (part.inside > 0) conv_block_append(&writer, row + first, 1, part.inside * depth);
+      if (part.after > 0) conv_block_append(&writer, block->zeros, 0, part.after * depth);
+    }
+  }
+  if (writer.bits > 0) conv_block_write(&writer, writer.pending);
+}
+
+#ifdef KERNEL_DSP
+
+/**
+ * Groups of four taps of all four pixels, whose values lie `step` apart. @return where the next
+ * group goes r0 to, r1 to r4 the pixels' values, r5 to r11 and lr groups, r12 the end of the first
+ * pixel's.
+ */
+__attribute__((naked, noinline)) static uint32_t *conv_block_groups(
+    uint32_t *to __attribute__((unused)), const int8_t *from __attribute__((unused)),
+    uint32_t step __attribute__((unused)), uint32_t size_bytes __attribute__((unused))) {
+  __asm__ volatile(
+      "push {r4-r11, lr}\n\t"
+      "add r12, r1, r3\n\t"
+      "mov r5, r2\n\t"
+      "add r2, r1, r5\n\t"
+      "add r3, r2, r5\n\t"
+      "add r4, r3, r5\n"
+      "1:\n\t"
+      "ldr r5, [r1], #4\n\t"
+      "ldr r6, [r2], #4\n\t"
+      "ldr r7, [r3], #4\n\t"
+      "ldr r8, [r4], #4\n\t"
+      "sxtb16 r9, r5\n\t"
+      "sxtb16 r10, r6\n\t"
+      "sxtb16 r11, r7\n\t"
+      "sxtb16 lr, r8\n\t"
+      "stm r0!, {r9-r11, lr}\n\t"
+      "sxtb16 r5, r5, ror #8\n\t"
+      "sxtb16 r6, r6, ror #8\n\t"
+      "sxtb16 r7, r7, ror #8\n\t"
+      "sxtb16 r8, r8, ror #8\n\t"
+      "stm r0!, {r5-r8}\n\t"
+      "cmp r1, r12\n\t"
+      "bne 1b\n\t"
+      "pop {r4-r11, pc}\n");
+}
+
+int conv_block_four_windows(const struct conv_block *block, int32_t y, int32_t x) {
+  const uint32_t row_taps = block->kernel_w * block->depth;
+  const int32_t reach = 3 * block->stride_w + (int32_t)block->kernel_w;
+  if (block->by_tap || (row_taps & 3u) != 0 || block->dilation_w != 1 || x < 0 ||
+      x + reach > block->width) {
+    return 0;
+  }
+  const uint32_t pixel_bytes = (uint32_t)block->stride_w * block->depth;
+  uint32_t *to = (uint32_t *)(void *)block->values;
+  for (uint32_t ky = 0; ky < block->kernel_h; ky++, y += block->dilation_h) {
+    if (y >= 0 && y < block->height) {
+      const int8_t *row = block->image + (uint32_t)y * block->row_bytes;
+      to = conv_block_groups(to, row + (uint32_t)x * block->depth, pixel_bytes, row_taps);
+      continue;
+    }
+    uint32_t zeros;
+    memcpy(&zeros, block->zeros, 4);
+    const uint32_t two = dsp_sxtb16(zeros);
+    for (const uint32_t *end = to + 2u * row_taps; to != end;) *to++ = two;
+  }
+  return 1;
+}
+
+#else
+
+int conv_block_four_windows(const struct conv_block *block, int32_t y, int32_t x) {
+  (void)block, (void)y, (void)x;
+  return 0;
+}
+
+#endif
