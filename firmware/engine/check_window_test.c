@@ -211,7 +211,7 @@ static void test_fully_connected(void) {
 
 static void test_conv(void) {
   for (uint8_t layout = PLAN_DENSE; layout <= PLAN_RUNS; layout++) {
-    for (uint8_t flags = 0; flags < 4; flags++) {
+    for (uint8_t flags = 0; flags < 8; flags++) {
       test_window(PLAN_CONV_2D, layout, flags);
       const struct change changes[] = {
           CHANGE(plan_window_step, kernel_h, 2, layout == PLAN_RUNS ? ENGINE_OK : ENGINE_BAD_STEP),

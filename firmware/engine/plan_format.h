@@ -85,6 +85,8 @@ _Static_assert(sizeof(struct plan_step) == 8, "plan_step");
 #define PLAN_SHARED_MULTIPLIER 1u
 /** The compiler has shown that every shift is -22 to -1 and every sum within 2^30. */
 #define PLAN_NARROW_SUMS 2u
+/** Of PLAN_PAIRS: the compiler has shown that no high channel's sum of products leaves 23 bits and a sign. */
+#define PLAN_UNBROKEN_SUMS 4u
 
 /** How the weights of a convolution or a fully connected layer lie; K = kernel_h * kernel_w * in_c.
  */

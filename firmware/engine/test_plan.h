@@ -145,7 +145,7 @@ static inline struct plan_window_step test_plan_window_sizes(enum plan_kind kind
   const bool depthwise = kind == PLAN_DEPTHWISE_CONV_2D;
   const uint32_t most = flat ? 1 : 4;
   struct plan_window_step step = {
-      .step = {.flags = (uint8_t)(pool ? 0 : test_size(0, 3))},
+      .step = {.flags = (uint8_t)(pool ? 0 : test_size(0, 7))},
       .batches = (uint16_t)test_size(1, 2),
       .in_h = (uint16_t)test_size(1, 2 * most - 1),
       .in_w = (uint16_t)test_size(1, 2 * most - 1),

@@ -1,6 +1,39 @@
+export { type CompiledOperation, type CompiledPlan, compileModel } from './compile/compile.ts';
+export {
+  PLAN_NARROW_SUMS,
+  PLAN_SHARED_MULTIPLIER,
+  PLAN_UNBROKEN_SUMS,
+  type PlanKind,
+  type PlanLayout,
+  type PlanTarget,
+} from './format/constants.ts';
+export { decodePlan, type Plan } from './format/decode.ts';
+export {
+  ConstantsBuilder,
+  encodePlan,
+  encodeSteps,
+  moveConstants,
+  type PlanContents,
+  planContents,
+} from './format/encode.ts';
+export {
+  type BinaryStep,
+  type CopyStep,
+  constantPlace,
+  type FillStep,
+  isConstantPlace,
+  type LookupStep,
+  type MeanStep,
+  type PlanIo,
+  type PlanStep,
+  placeOffset,
+  type SoftmaxStep,
+  type WindowStep,
+} from './format/steps.ts';
+export { packDense, packPairs, packRuns, unpackWeights } from './format/weights.ts';
+export { type PlanOracle, planOracle } from './oracle/oracle.ts';
 export {
   type ReferenceExecutor,
   type ReferenceTensor,
   referenceExecutor,
 } from './reference/executor.ts';
-export { compileModel, type CompiledPlan, type CompiledOperation } from './compile/compile.ts';

@@ -1,5 +1,5 @@
 /** How much scratch a window step takes; firmware/engine/scratch.h says the same. */
-import { roundUp } from './format/round-up.ts';
+import { roundUp } from './format/bytes.ts';
 import type { WindowStep } from './format/steps.ts';
 
 /** What scratch depends on. */

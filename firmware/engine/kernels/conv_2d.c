@@ -1,5 +1,6 @@
 #include "conv_block.h"
-#include "conv_dot.h"
+#include "conv_pairs.h"
+#include "conv_runs.h"
 #include "requantize.h"
 
 /** What does not change from one block of pixels to the next. */
@@ -9,72 +10,114 @@ struct conv {
   const int32_t *bias;
   struct requantize requantize;
   uint32_t taps;
+  struct conv_runs runs; /* where those of PLAN_RUNS begin */
 };
 
-static void conv_finish(const struct conv *conv, const int32_t *sums, uint32_t count,
-                        uint32_t channel, int8_t *output) {
-  requantize_pixels(&conv->requantize, channel, sums, count, output + channel, conv->step->out_c);
+/** Where a block's outputs go: so many of its four pixels, from the first one's first channel on.
+ */
+struct conv_output {
+  int8_t *values;
+  uint32_t count;
+};
+
+static void conv_finish(const struct conv *conv, const int32_t *sums, uint32_t channel,
+                        struct conv_output output) {
+  requantize_pixels(&conv->requantize, channel, sums, output.count, output.values + channel,
+                    conv->step->out_c);
+}
+
+static void conv_start_sums(int32_t *sums, int32_t bias) {
+  for (uint32_t p = 0; p < SCRATCH_CONV_PIXELS; p++) sums[p] = bias;
+}
+
+/** Whether all four pixels' channels can be worked out at once. */
+static int conv_is_whole(const struct conv *conv, struct conv_output output) {
+  return conv->requantize.narrow && conv->requantize.step == 1u &&
+         output.count == SCRATCH_CONV_PIXELS;
+}
+
+static struct conv_task conv_task_of(const struct conv *conv, const int16_t *block,
+                                     struct conv_output output) {
+  const struct conv_task task = {
+      .block = block,
+      .bias = conv->bias,
+      .multipliers = conv->requantize.multipliers,
+      .shifts = conv->requantize.shifts,
+      .output = output.values,
+      .stride = conv->step->out_c,
+      .unit = requantize_unit(conv->requantize.zero),
+  };
+  return task;
 }
 
 /** Two channels (or the last one) in segments of taps. */
-static void conv_pair(const struct conv *conv, struct conv_pairs *pairs, const int16_t *block,
-                      uint32_t count, uint32_t channel, int8_t *output) {
+static void conv_pair(const struct conv *conv, struct conv_task *task, const int16_t *block,
+                      uint32_t channel, struct conv_output output) {
   const int has_high = channel + 1u < conv->step->out_c;
-  const int32_t high_bias = has_high ? conv->bias[channel + 1u] : 0;
-  int32_t high[SCRATCH_CONV_PIXELS] = {high_bias, high_bias, high_bias, high_bias};
-  for (uint32_t p = 0; p < SCRATCH_CONV_PIXELS; p++) pairs->sums[p] = conv->bias[channel];
+  int32_t high[SCRATCH_CONV_PIXELS];
+  conv_start_sums(task->sums, conv->bias[channel]);
+  conv_start_sums(high, has_high ? conv->bias[channel + 1u] : 0);
   uint32_t left = kernel_round_up(conv->taps, 4u);
+  const uint32_t segment = conv_pairs_segment(conv->step, left);
+  task->block = block;
   while (left > 0) {
-    const uint32_t taps = left < CONV_DOT_SEGMENT ? left : CONV_DOT_SEGMENT;
-    conv_dot_pairs(pairs, block, taps);
+    const uint32_t taps = left < segment ? left : segment;
+    conv_pairs(task, taps);
     for (uint32_t p = 0; p < SCRATCH_CONV_PIXELS; p++) {
-      high[p] = fixed_add(high[p], pairs->sums[p + SCRATCH_CONV_PIXELS]);
+      high[p] = fixed_add(high[p], task->sums[p + SCRATCH_CONV_PIXELS]);
     }
-    block += taps * SCRATCH_CONV_PIXELS;
+    task->block += taps * SCRATCH_CONV_PIXELS;
     left -= taps;
   }
-  conv_finish(conv, pairs->sums, count, channel, output);
-  if (has_high) conv_finish(conv, high, count, channel + 1u, output);
+  conv_finish(conv, task->sums, channel, output);
+  if (has_high) conv_finish(conv, high, channel + 1u, output);
 }
 
-static void conv_in_pairs(const struct conv *conv, const int16_t *block, uint32_t count,
-                          int8_t *output) {
+static void conv_in_pairs(const struct conv *conv, const int16_t *block,
+                          struct conv_output output) {
   const uint32_t channels = conv->step->out_c;
   const uint32_t taps = kernel_round_up(conv->taps, 4u);
-  const struct requantize *all = &conv->requantize;
-  struct conv_pairs pairs = {.weights = conv->weights};
+  struct conv_task task = conv_task_of(conv, block, output);
   uint32_t channel = 0;
-  if (all->narrow && all->step == 1u && count == SCRATCH_CONV_PIXELS && channels > 1u &&
-      taps <= CONV_DOT_SEGMENT) {
-    pairs.count = channels / 2u;
-    pairs.bias = conv->bias;
-    pairs.multipliers = all->multipliers;
-    pairs.shifts = all->shifts;
-    pairs.output = output;
-    pairs.stride = channels;
-    pairs.unit = requantize_unit(all->zero);
-    conv_dot_pairs(&pairs, block, taps);
+  task.pair_weights = conv->weights;
+  if (conv_is_whole(conv, output) && channels > 1u &&
+      taps == conv_pairs_segment(conv->step, taps)) {
+    task.count = channels / 2u;
+    conv_pairs(&task, taps);
     channel = channels & ~1u;
   }
-  for (; channel < channels; channel += 2u) {
-    conv_pair(conv, &pairs, block, count, channel, output);
+  for (; channel < channels; channel += 2u) conv_pair(conv, &task, block, channel, output);
+}
+
+static void conv_in_runs(const struct conv *conv, const int16_t *block, struct conv_output output) {
+  const uint32_t channels = conv->step->out_c;
+  struct conv_task task = conv_task_of(conv, block, output);
+  task.runs = conv->runs;
+  if (conv_is_whole(conv, output)) {
+    task.count = channels;
+    conv_runs(&task);
+    return;
+  }
+  for (uint32_t channel = 0; channel < channels; channel++) {
+    conv_start_sums(task.sums, conv->bias[channel]);
+    conv_runs(&task);
+    conv_finish(conv, task.sums, channel, output);
   }
 }
 
-static void conv_rows(const struct conv *conv, const int16_t *block, uint32_t count,
-                      int8_t *output) {
-  const uint32_t channels = conv->step->out_c;
-  struct conv_runs runs = conv_runs_of(conv->weights, channels);
-  const int8_t *dense = (const int8_t *)conv->weights;
-  for (uint32_t channel = 0; channel < channels; channel++, dense += conv->taps) {
+static void conv_in_rows(const struct conv *conv, const int16_t *block, struct conv_output output) {
+  const int8_t *weights = (const int8_t *)conv->weights;
+  for (uint32_t channel = 0; channel < conv->step->out_c; channel++) {
     int32_t sums[SCRATCH_CONV_PIXELS];
-    for (uint32_t p = 0; p < SCRATCH_CONV_PIXELS; p++) sums[p] = conv->bias[channel];
-    if (conv->step->layout == PLAN_RUNS) {
-      conv_dot_runs(&runs, block, sums);
-    } else {
-      conv_dot_dense(dense, block, conv->taps, sums);
+    conv_start_sums(sums, conv->bias[channel]);
+    for (uint32_t tap = 0; tap < conv->taps; tap++) {
+      const int32_t weight = *weights++;
+      const int16_t *values = block + conv_block_beside(tap);
+      for (uint32_t p = 0; p < SCRATCH_CONV_PIXELS; p++) {
+        sums[p] = fixed_add(sums[p], weight * values[2u * p]);
+      }
     }
-    conv_finish(conv, sums, count, channel, output);
+    conv_finish(conv, sums, channel, output);
   }
 }
 
@@ -105,37 +148,46 @@ static void conv_next(struct conv_cursor *cursor) {
   }
 }
 
-static void conv_image(const struct conv *conv, const struct conv_block *block, int8_t *output) {
+/** The windows of a block's pixels, from where the cursor is. */
+static void conv_fill(const struct conv_block *block, struct conv_cursor *cursor, uint32_t count) {
+  const int whole = count == SCRATCH_CONV_PIXELS &&
+                    cursor->x + 4 * cursor->stride_w <= cursor->end_x &&
+                    conv_block_four_windows(block, cursor->y, cursor->x);
+  for (uint32_t p = 0; p < count; p++, conv_next(cursor)) {
+    if (!whole) conv_block_window(block, p, cursor->y, cursor->x);
+  }
+}
+
+static void conv_image(const struct conv *conv, const struct conv_block *block, int8_t *values) {
   const struct plan_window_step *step = conv->step;
   const uint32_t pixels = (uint32_t)step->out_h * step->out_w;
   struct conv_cursor cursor = conv_start(step);
   for (uint32_t first = 0; first < pixels; first += SCRATCH_CONV_PIXELS) {
     const uint32_t left = pixels - first;
     const uint32_t count = left < SCRATCH_CONV_PIXELS ? left : SCRATCH_CONV_PIXELS;
-    const int whole = count == SCRATCH_CONV_PIXELS &&
-                      cursor.x + 4 * cursor.stride_w <= cursor.end_x &&
-                      conv_block_four_windows(block, cursor.y, cursor.x);
-    for (uint32_t p = 0; p < count; p++, conv_next(&cursor)) {
-      if (!whole) conv_block_window(block, p, cursor.y, cursor.x);
-    }
+    const struct conv_output output = {values, count};
+    conv_fill(block, &cursor, count);
     if (step->layout == PLAN_PAIRS) {
-      conv_in_pairs(conv, block->values, count, output);
+      conv_in_pairs(conv, block->values, output);
+    } else if (step->layout == PLAN_RUNS) {
+      conv_in_runs(conv, block->values, output);
     } else {
-      conv_rows(conv, block->values, count, output);
+      conv_in_rows(conv, block->values, output);
     }
-    requantize_finish(&conv->requantize, output, count * step->out_c);
-    output += count * step->out_c;
+    requantize_finish(&conv->requantize, values, count * step->out_c);
+    values += count * step->out_c;
   }
 }
 
 void kernel_conv_2d(const struct engine *engine, const struct plan_window_step *step) {
-  const struct conv conv = {
+  struct conv conv = {
       .step = step,
       .weights = engine->plan + step->weights,
       .bias = (const int32_t *)(const void *)(engine->plan + step->bias),
       .requantize = requantize_of(engine, step),
       .taps = kernel_taps(step),
   };
+  if (step->layout == PLAN_RUNS) conv.runs = conv_runs_of(conv.weights, step->out_c);
   struct conv_block block = conv_block_of(engine, step);
   const uint32_t image_bytes = (uint32_t)step->in_h * step->in_w * step->in_c;
   const uint32_t output_bytes = (uint32_t)step->out_h * step->out_w * step->out_c;

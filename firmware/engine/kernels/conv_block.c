@@ -165,25 +165,84 @@ __attribute__((naked, noinline)) static uint32_t *conv_block_groups(
       "pop {r4-r11, pc}\n");
 }
 
+/** A group's taps 0 and 2 (or 1 and 3) of all pixels from r9, r10, r11 and lr, two words for each
+ * tap. */
+#define CONV_BLOCK_TAPS(first, second) \
+  "pkhbt r12, r9, r10, lsl #16\n\t"    \
+  "pkhtb r10, r10, r9, asr #16\n\t"    \
+  "pkhbt r9, r11, lr, lsl #16\n\t"     \
+  "pkhtb lr, lr, r11, asr #16\n\t"     \
+  "strd r12, r9, [r0, #" first         \
+  "]\n\t"                              \
+  "strd r10, lr, [r0, #" second "]\n\t"
+
+/** The same for a block that lies by taps. The stack holds the end. */
+__attribute__((naked, noinline)) static uint32_t *conv_block_taps(
+    uint32_t *to __attribute__((unused)), const int8_t *from __attribute__((unused)),
+    uint32_t step __attribute__((unused)), uint32_t size_bytes __attribute__((unused))) {
+  __asm__ volatile(
+      "push {r4-r11, lr}\n\t"
+      "add r12, r1, r3\n\t"
+      "push {r12}\n\t"
+      "mov r5, r2\n\t"
+      "add r2, r1, r5\n\t"
+      "add r3, r2, r5\n\t"
+      "add r4, r3, r5\n"
+      "1:\n\t"
+      "ldr r5, [r1], #4\n\t"
+      "ldr r6, [r2], #4\n\t"
+      "ldr r7, [r3], #4\n\t"
+      "ldr r8, [r4], #4\n\t"
+      "sxtb16 r9, r5\n\t"
+      "sxtb16 r10, r6\n\t"
+      "sxtb16 r11, r7\n\t"
+      "sxtb16 lr, r8\n\t" CONV_BLOCK_TAPS("0", "16")
+      "sxtb16 r9, r5, ror #8\n\t"
+      "sxtb16 r10, r6, ror #8\n\t"
+      "sxtb16 r11, r7, ror #8\n\t"
+      "sxtb16 lr, r8, ror #8\n\t" CONV_BLOCK_TAPS("8", "24")
+      "ldr r12, [sp]\n\t"
+      "add r0, r0, #32\n\t"
+      "cmp r1, r12\n\t"
+      "bne 1b\n\t"
+      "pop {r12}\n\t"
+      "pop {r4-r11, pc}\n");
+}
+
+/**
+ * Whether groups of four taps can be read in a row: where a row's taps do not make whole ones, what
+ * follows it is read too, which the weights past the last take as nothing. It must be of the image,
+ * and of no other row of taps.
+ */
+static int conv_block_has_groups(const struct conv_block *block, int32_t y, int32_t x,
+                                 uint32_t row_taps) {
+  if ((row_taps & 3u) == 0) return 1;
+  const int32_t last = y * block->width + x + 3 * block->stride_w;
+  const uint32_t end = (uint32_t)last * block->depth + kernel_round_up(row_taps, 4u);
+  return block->kernel_h == 1u && end <= (uint32_t)block->height * block->row_bytes;
+}
+
 int conv_block_four_windows(const struct conv_block *block, int32_t y, int32_t x) {
   const uint32_t row_taps = block->kernel_w * block->depth;
   const int32_t reach = 3 * block->stride_w + (int32_t)block->kernel_w;
-  if (block->by_tap || (row_taps & 3u) != 0 || block->dilation_w != 1 || x < 0 ||
-      x + reach > block->width) {
+  if (block->dilation_w != 1 || x < 0 || x + reach > block->width ||
+      !conv_block_has_groups(block, y, x, row_taps)) {
     return 0;
   }
+  const uint32_t group_taps = kernel_round_up(row_taps, 4u);
   const uint32_t pixel_bytes = (uint32_t)block->stride_w * block->depth;
   uint32_t *to = (uint32_t *)(void *)block->values;
   for (uint32_t ky = 0; ky < block->kernel_h; ky++, y += block->dilation_h) {
-    if (y >= 0 && y < block->height) {
-      const int8_t *row = block->image + (uint32_t)y * block->row_bytes;
-      to = conv_block_groups(to, row + (uint32_t)x * block->depth, pixel_bytes, row_taps);
+    if (y < 0 || y >= block->height) {
+      uint32_t zeros;
+      memcpy(&zeros, block->zeros, 4);
+      const uint32_t two = dsp_sxtb16(zeros);
+      for (const uint32_t *end = to + 2u * group_taps; to != end;) *to++ = two;
       continue;
     }
-    uint32_t zeros;
-    memcpy(&zeros, block->zeros, 4);
-    const uint32_t two = dsp_sxtb16(zeros);
-    for (const uint32_t *end = to + 2u * row_taps; to != end;) *to++ = two;
+    const int8_t *from = block->image + (uint32_t)y * block->row_bytes + (uint32_t)x * block->depth;
+    to = block->by_tap ? conv_block_taps(to, from, pixel_bytes, group_taps)
+                       : conv_block_groups(to, from, pixel_bytes, group_taps);
   }
   return 1;
 }

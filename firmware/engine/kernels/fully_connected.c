@@ -1,15 +1,16 @@
-#include "../memory.h"
-#include "conv_dot.h"
+#include <stddef.h>
+
+#include "conv_pairs.h"
+#include "conv_runs.h"
 #include "requantize.h"
 
 /** Channels that are computed at once: two pairs. */
-#define FULLY_CONNECTED_PAIRS 2u
-#define FULLY_CONNECTED_CHANNELS (2u * FULLY_CONNECTED_PAIRS)
+#define FULLY_CONNECTED_CHANNELS 4u
 
-/** The sums of two pairs of channels, and where their weights go on. */
+/** The sums of low, high, low and high, and where the weights of both pairs go on. */
 struct fully_connected_pairs {
-  int32_t low[FULLY_CONNECTED_PAIRS], high[FULLY_CONNECTED_PAIRS];
-  const uint8_t *weights[FULLY_CONNECTED_PAIRS];
+  int32_t sums[FULLY_CONNECTED_CHANNELS];
+  const uint8_t *weights[2];
 };
 
 struct fully_connected {
@@ -21,50 +22,74 @@ struct fully_connected {
 
 #ifdef KERNEL_DSP
 
-/** As conv_dot_words, for one pixel whose values are read as they lie. `taps` is a multiple of 4.
+/*
+ * As conv_pairs_words, for one pixel whose values are read as they lie. r0 values, r1 and r2 the
+ * pairs' weights, r3 and r5 low sums, r4 and r6 low + 256 high, r7 and r8 values of even and of odd
+ * taps, r9 and r10 weights, r12 the end of the values. Eight taps a turn, entered in the middle for
+ * an odd group.
  */
-static void fully_connected_words(struct fully_connected_pairs *pairs, const int8_t *values,
-                                  uint32_t taps) {
-  const int8_t *end = values + taps;
-  const uint8_t *first = pairs->weights[0];
-  const uint8_t *second = pairs->weights[1];
-  int32_t low0 = pairs->low[0], low1 = pairs->low[1];
-  int32_t both0 = low0, both1 = low1;
-  while (values != end) {
-    uint32_t four, word, next;
-    memcpy(&four, values, 4);
-    values += 4;
-    const uint32_t even = dsp_sxtb16(four);
-    const uint32_t odd = dsp_sxtb16_odd(four);
-    dsp_load_pair(&first, &word, &next);
-    both0 = dsp_smlad(word, even, both0);
-    low0 = dsp_smlad(dsp_sxtb16(word), even, low0);
-    both0 = dsp_smlad(next, odd, both0);
-    low0 = dsp_smlad(dsp_sxtb16(next), odd, low0);
-    dsp_load_pair(&second, &word, &next);
-    both1 = dsp_smlad(word, even, both1);
-    low1 = dsp_smlad(dsp_sxtb16(word), even, low1);
-    both1 = dsp_smlad(next, odd, both1);
-    low1 = dsp_smlad(dsp_sxtb16(next), odd, low1);
-  }
-  pairs->high[0] = fixed_add(pairs->high[0], fixed_subtract(both0, low0) >> 8);
-  pairs->high[1] = fixed_add(pairs->high[1], fixed_subtract(both1, low1) >> 8);
-  pairs->low[0] = low0;
-  pairs->low[1] = low1;
-  pairs->weights[0] = first;
-  pairs->weights[1] = second;
+#define FULLY_CONNECTED_PAIR(weights, low, both) \
+  "ldrd r9, r10, [" weights                      \
+  "], #8\n\t"                                    \
+  "smlad " both ", r9, r7, " both                \
+  "\n\t"                                         \
+  "sxtb16 r9, r9\n\t"                            \
+  "smlad " low ", r9, r7, " low                  \
+  "\n\t"                                         \
+  "smlad " both ", r10, r8, " both               \
+  "\n\t"                                         \
+  "sxtb16 r10, r10\n\t"                          \
+  "smlad " low ", r10, r8, " low "\n\t"
+#define FULLY_CONNECTED_FOUR_TAPS                                    \
+  "ldr r8, [r0], #4\n\t"                                             \
+  "sxtb16 r7, r8\n\t"                                                \
+  "sxtb16 r8, r8, ror #8\n\t" FULLY_CONNECTED_PAIR("r1", "r3", "r4") \
+      FULLY_CONNECTED_PAIR("r2", "r5", "r6")
+
+/** `taps` is a multiple of 4. */
+__attribute__((naked, noinline)) static void fully_connected_words(
+    struct fully_connected_pairs *pairs __attribute__((unused)),
+    const int8_t *values __attribute__((unused)), uint32_t taps __attribute__((unused))) {
+  __asm__ volatile(
+      "push {r0, r4-r11, lr}\n\t"
+      "mov lr, r0\n\t"
+      "mov r0, r1\n\t"
+      "add r12, r1, r2\n\t"
+      "tst r2, #4\n\t"
+      "ldrd r1, r2, [lr, %[weights]]\n\t"
+      "ldr r3, [lr]\n\t"
+      "ldr r5, [lr, #8]\n\t"
+      "mov r4, r3\n\t"
+      "mov r6, r5\n\t"
+      "bne 2f\n"
+      "1:\n\t" FULLY_CONNECTED_FOUR_TAPS "2:\n\t" FULLY_CONNECTED_FOUR_TAPS
+      "cmp r0, r12\n\t"
+      "bne 1b\n\t"
+      "pop {r0}\n\t"
+      "strd r1, r2, [r0, %[weights]]\n\t"
+      "ldr r7, [r0, #4]\n\t"
+      "ldr r8, [r0, #12]\n\t"
+      "sub r4, r4, r3\n\t"
+      "sub r6, r6, r5\n\t"
+      "add r4, r7, r4, asr #8\n\t"
+      "add r6, r8, r6, asr #8\n\t"
+      "stm r0, {r3-r6}\n\t"
+      "pop {r4-r11, pc}\n"
+      :
+      : [weights] "i"(offsetof(struct fully_connected_pairs, weights)));
 }
 
 #else
 
 static void fully_connected_words(struct fully_connected_pairs *pairs, const int8_t *values,
                                   uint32_t taps) {
-  for (uint32_t pair = 0; pair < FULLY_CONNECTED_PAIRS; pair++) {
+  for (uint32_t pair = 0; pair < 2; pair++) {
     const uint8_t *weights = pairs->weights[pair];
+    int32_t *sums = pairs->sums + 2u * pair;
     for (uint32_t lane = 0; lane < taps; lane++) {
-      const int32_t value = values[conv_dot_tap(lane)];
-      pairs->low[pair] = fixed_add(pairs->low[pair], conv_dot_low(weights, lane) * value);
-      pairs->high[pair] = fixed_add(pairs->high[pair], conv_dot_high(weights, lane) * value);
+      const int32_t value = values[conv_pairs_tap(lane)];
+      sums[0] = fixed_add(sums[0], conv_pairs_low(weights, lane) * value);
+      sums[1] = fixed_add(sums[1], conv_pairs_high(weights, lane) * value);
     }
     pairs->weights[pair] = weights + 2u * taps;
   }
@@ -72,10 +97,27 @@ static void fully_connected_words(struct fully_connected_pairs *pairs, const int
 
 #endif
 
+/** Outputs of up to four channels from their sums. */
+static void fully_connected_finish(const struct requantize *all, uint32_t channel, uint32_t count,
+                                   const int32_t *sums, int8_t *output) {
+#ifdef KERNEL_DSP
+  if (all->narrow && all->step == 0) {
+    const struct requantize_narrow narrow = requantize_channel(all, 0);
+    for (const int8_t *end = output + count; output != end;) {
+      *output++ = requantize_signed(*sums++, narrow);
+    }
+    return;
+  }
+#endif
+  for (uint32_t i = 0; i < count; i++) output[i] = requantize_one(all, channel + i, sums[i]);
+}
+
 static void fully_connected_in_pairs(const struct fully_connected *layer, const int8_t *values,
                                      int8_t *output) {
   const uint32_t channels = layer->step->out_c;
   const uint32_t taps = kernel_round_up(layer->step->in_c, 4u);
+  const uint32_t segment = conv_pairs_segment(layer->step, taps);
+  const int32_t *bias = layer->bias;
   const uint8_t *weights = layer->weights;
   for (uint32_t channel = 0; channel < channels; channel += FULLY_CONNECTED_CHANNELS) {
     const uint32_t left = channels - channel;
@@ -83,18 +125,12 @@ static void fully_connected_in_pairs(const struct fully_connected *layer, const 
     /* Where there is no second pair, the first is computed twice. */
     struct fully_connected_pairs pairs = {
         .weights = {weights, count > 2u ? weights + 2u * taps : weights}};
-    for (uint32_t i = 0; i < count; i++) {
-      *((i & 1u) == 0 ? &pairs.low[i >> 1] : &pairs.high[i >> 1]) = layer->bias[channel + i];
-    }
-    for (uint32_t first = 0; first < taps; first += CONV_DOT_SEGMENT) {
+    for (uint32_t i = 0; i < count; i++) pairs.sums[i] = *bias++;
+    for (uint32_t first = 0; first < taps; first += segment) {
       const uint32_t rest = taps - first;
-      fully_connected_words(&pairs, values + first,
-                            rest < CONV_DOT_SEGMENT ? rest : CONV_DOT_SEGMENT);
+      fully_connected_words(&pairs, values + first, rest < segment ? rest : segment);
     }
-    for (uint32_t i = 0; i < count; i++) {
-      const int32_t sum = (i & 1u) == 0 ? pairs.low[i >> 1] : pairs.high[i >> 1];
-      output[channel + i] = requantize_one(&layer->requantize, channel + i, sum);
-    }
+    fully_connected_finish(&layer->requantize, channel, count, pairs.sums, output + channel);
     weights += FULLY_CONNECTED_CHANNELS * taps;
   }
 }
@@ -103,7 +139,7 @@ static void fully_connected_in_pairs(const struct fully_connected *layer, const 
 static int32_t fully_connected_runs(struct conv_runs *runs, const int8_t *values, int32_t sum) {
   for (uint32_t groups = *runs->groups++; groups > 0; groups--) {
     uint32_t gaps = *runs->gaps++;
-    for (uint32_t i = 0; i < 4; i++, gaps >>= 4) {
+    for (uint32_t i = 0; i < 4u; i++, gaps >>= 4) {
       values += gaps & 15u;
       sum = fixed_add(sum, *runs->weights++ * *values);
     }
@@ -111,24 +147,22 @@ static int32_t fully_connected_runs(struct conv_runs *runs, const int8_t *values
   return sum;
 }
 
-static int32_t fully_connected_dense(const int8_t *weights, const int8_t *values, uint32_t taps,
-                                     int32_t sum) {
-  for (uint32_t tap = 0; tap < taps; tap++) sum = fixed_add(sum, weights[tap] * values[tap]);
-  return sum;
+static void fully_connected_in_runs(const struct fully_connected *layer, const int8_t *values,
+                                    int8_t *output) {
+  struct conv_runs runs = conv_runs_of(layer->weights, layer->step->out_c);
+  for (uint32_t channel = 0; channel < layer->step->out_c; channel++) {
+    const int32_t sum = fully_connected_runs(&runs, values, layer->bias[channel]);
+    output[channel] = requantize_one(&layer->requantize, channel, sum);
+  }
 }
 
 static void fully_connected_in_rows(const struct fully_connected *layer, const int8_t *values,
                                     int8_t *output) {
-  const uint32_t channels = layer->step->out_c;
   const uint32_t taps = layer->step->in_c;
-  const int8_t *dense = (const int8_t *)layer->weights;
-  const int sparse = layer->step->layout == PLAN_RUNS;
-  struct conv_runs runs;
-  if (sparse) runs = conv_runs_of(layer->weights, channels);
-  for (uint32_t channel = 0; channel < channels; channel++, dense += taps) {
-    const int32_t bias = layer->bias[channel];
-    const int32_t sum = sparse ? fully_connected_runs(&runs, values, bias)
-                               : fully_connected_dense(dense, values, taps, bias);
+  const int8_t *weights = (const int8_t *)layer->weights;
+  for (uint32_t channel = 0; channel < layer->step->out_c; channel++) {
+    int32_t sum = layer->bias[channel];
+    for (uint32_t tap = 0; tap < taps; tap++) sum = fixed_add(sum, *weights++ * values[tap]);
     output[channel] = requantize_one(&layer->requantize, channel, sum);
   }
 }
@@ -145,6 +179,8 @@ void kernel_fully_connected(const struct engine *engine, const struct plan_windo
   for (uint32_t batch = 0; batch < step->batches; batch++) {
     if (step->layout == PLAN_PAIRS) {
       fully_connected_in_pairs(&layer, values, output);
+    } else if (step->layout == PLAN_RUNS) {
+      fully_connected_in_runs(&layer, values, output);
     } else {
       fully_connected_in_rows(&layer, values, output);
     }

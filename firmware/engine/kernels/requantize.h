@@ -14,7 +14,8 @@ struct requantize_narrow {
   uint32_t right;
 };
 
-/** Half of 2^right, and the zero point times it: shifted by one less, twice the zero point and one. */
+/** Half of 2^right, and the zero point times it: shifted by one less, twice the zero point and one.
+ */
 static inline int32_t requantize_unit(int32_t zero) { return 2 * zero + 1; }
 
 static inline struct requantize_narrow requantize_narrow_of(int32_t multiplier, int32_t shift,

@@ -138,7 +138,8 @@ export function runOnHost(request: BoardRunRequest): Promise<PlanRun> {
 
 function requestOf({ plan, inputs, profile }: BoardRunRequest): Uint8Array {
   const room = (name: string, sizeBytes: number, from: number, to: number): void => {
-    if (sizeBytes > to - from) fail(`${name} of ${sizeBytes} bytes; QEMU's board takes ${to - from}`);
+    if (sizeBytes > to - from)
+      fail(`${name} of ${sizeBytes} bytes; QEMU's board takes ${to - from}`);
   };
   room('a plan', plan.length, REQUEST.planAddress, REQUEST.inputsAddress);
   room('inputs', inputs.length, REQUEST.inputsAddress, REQUEST.outputsAddress);

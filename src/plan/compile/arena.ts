@@ -28,7 +28,8 @@ const MAX_TRIALS = 400;
 /** Work that trials may take: pairs of buffers, all trials together. */
 const MAX_PAIR_CHECKS = 4_000_000;
 
-const alignUp = (value: number): number => Math.ceil(value / ARENA_ALIGNMENT) * ARENA_ALIGNMENT;
+export const alignUp = (value: number): number =>
+  Math.ceil(value / ARENA_ALIGNMENT) * ARENA_ALIGNMENT;
 const alignDown = (value: number): number => Math.floor(value / ARENA_ALIGNMENT) * ARENA_ALIGNMENT;
 
 /** What two buffers that are needed at once ask of each other. */

@@ -1,4 +1,9 @@
-import { PLAN_COPY_RANK, PLAN_NARROW_SUMS, PLAN_SHARED_MULTIPLIER } from '../format/constants.ts';
+import {
+  PLAN_COPY_RANK,
+  PLAN_NARROW_SUMS,
+  PLAN_SHARED_MULTIPLIER,
+  PLAN_UNBROKEN_SUMS,
+} from '../format/constants.ts';
 import type { ConstantsBuilder } from '../format/encode.ts';
 import { constantPlace, type PlanStep, type WindowStep } from '../format/steps.ts';
 import { broadcastStrides } from '../reference/kernels/strides.ts';
@@ -17,7 +22,7 @@ import {
   sizeOf,
   type WeightedOperation,
 } from './program.ts';
-import { foldedBias, hasNarrowSums, type PackedWeights } from './weights.ts';
+import { foldedBias, hasNarrowSums, hasUnbrokenSums, type PackedWeights } from './weights.ts';
 
 const MAX_UINT16 = 0xffff;
 const MAX_UINT8 = 0xff;
@@ -96,7 +101,8 @@ function weighted(around: Surroundings, operation: WeightedOperation): WindowSte
   const used = isShared ? 1 : operation.outC;
   const flags =
     (isShared ? PLAN_SHARED_MULTIPLIER : 0) |
-    (hasNarrowSums(operation, bias) ? PLAN_NARROW_SUMS : 0);
+    (hasNarrowSums(operation, bias) ? PLAN_NARROW_SUMS : 0) |
+    (layout === 'PAIRS' && hasUnbrokenSums(operation) ? PLAN_UNBROKEN_SUMS : 0);
   return {
     ...window(around, operation),
     flags,

@@ -1,8 +1,10 @@
 import { scratchBytes } from '../scratch.ts';
 import {
+  ARENA_ALIGNMENT,
   type ArenaBuffer,
   type ArenaOverlap,
   type ArenaPlan,
+  alignUp,
   liveBytes,
   planArena,
 } from './arena.ts';
@@ -27,6 +29,9 @@ export interface Memory {
   /** For each operation: what is in use while it runs, scratch too. */
   readonly usedBytes: readonly number[];
 }
+
+/** Past the end of an input that the engine reads in words: FULLY_CONNECTED with PAIRS. */
+const READ_AHEAD_BYTES = 3;
 
 /** Where each value is made and last read; inputs are there from the start, outputs to the end. */
 class Lifetimes {
@@ -150,7 +155,7 @@ export function planMemory(program: Program): Memory {
     used.map((step, index) => [step, plan.places[values.length + index]!]),
   );
   return {
-    arenaBytes: plan.sizeBytes,
+    arenaBytes: withReadAhead(program, plan, (id) => plan.places[indices.get(id)!]!),
     liveBytes: liveBytes(values),
     placeOf: (id) => plan.places[indices.get(id)!]!,
     scratch: bands.map((bandRows, step) => ({ place: scratchPlaces.get(step) ?? 0, bandRows })),
@@ -164,4 +169,19 @@ function usedAt(buffers: readonly ArenaBuffer[], { places }: ArenaPlan, step: nu
     from <= step && step <= to ? [places[index]! + sizeBytes] : [],
   );
   return Math.max(0, ...ends);
+}
+
+/** The arena's size with what is read, and not used, behind the inputs of fully connected layers. */
+function withReadAhead(
+  program: Program,
+  { sizeBytes }: ArenaPlan,
+  placeOf: (id: number) => number,
+): number {
+  const ends = program.operations.flatMap((operation) => {
+    if (operation.kind !== 'FULLY_CONNECTED' || operation.inC % ARENA_ALIGNMENT === 0) return [];
+    const input = programValue(program, operation.input);
+    if (input.values !== undefined) return [];
+    return [placeOf(operation.input) + sizeOf(input) + READ_AHEAD_BYTES];
+  });
+  return alignUp(Math.max(sizeBytes, ...ends));
 }

@@ -2,6 +2,7 @@ import {
   PLAN_NARROW_MAX_SHIFT,
   PLAN_NARROW_MAX_SUM,
   PLAN_NARROW_MIN_SHIFT,
+  PLAN_UNBROKEN_MAX_SUM,
   type PlanLayout,
   type PlanTarget,
 } from '../format/constants.ts';
@@ -102,18 +103,31 @@ export function foldedBias(operation: WeightedOperation, inputZero: number): Int
   });
 }
 
+/** The most that the products of a row can be from 0: inputs are at most 128 from it. */
+function mostOf(operation: WeightedOperation, channel: number): number {
+  const taps = tapsOf(operation);
+  let most = 0;
+  for (let tap = 0; tap < taps; tap++) {
+    most += Math.abs(operation.weights[channel * taps + tap]!) * 128;
+  }
+  return most;
+}
+
 /** Whether no sum leaves 2^30 and every shift is what the engine's short way takes. */
 export function hasNarrowSums(operation: WeightedOperation, bias: Int32Array): boolean {
   const shifts = operation.shifts.every(
     (shift) => shift >= PLAN_NARROW_MIN_SHIFT && shift <= PLAN_NARROW_MAX_SHIFT,
   );
   if (!shifts) return false;
-  const taps = tapsOf(operation);
-  return bias.every((value, channel) => {
-    let most = Math.abs(value);
-    for (let tap = 0; tap < taps; tap++) {
-      most += Math.abs(operation.weights[channel * taps + tap]!) * 128;
-    }
-    return most < PLAN_NARROW_MAX_SUM;
-  });
+  return bias.every(
+    (value, channel) => Math.abs(value) + mostOf(operation, channel) < PLAN_NARROW_MAX_SUM,
+  );
+}
+
+/** Whether 256 times the sum of each high row of PAIRS fits into 32 bits. */
+export function hasUnbrokenSums(operation: WeightedOperation): boolean {
+  for (let channel = 1; channel < operation.outC; channel += 2) {
+    if (mostOf(operation, channel) >= PLAN_UNBROKEN_MAX_SUM) return false;
+  }
+  return true;
 }

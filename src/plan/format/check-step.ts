@@ -27,7 +27,7 @@ function checkBinary(check: StepCheck<BinaryStep>): void {
 
 function checkLookup(check: StepCheck<LookupStep>): void {
   check.atLeast(1, 'sizeBytes');
-  check.arena('input', check.step.sizeBytes);
+  check.readable('input', check.step.sizeBytes);
   check.arena('output', check.step.sizeBytes);
   check.constant('table', LOOKUP_TABLE_BYTES, 1);
 }
@@ -35,7 +35,7 @@ function checkLookup(check: StepCheck<LookupStep>): void {
 function checkSoftmax(check: StepCheck<SoftmaxStep>): void {
   const { rows, depth } = check.step;
   check.atLeast(1, 'rows', 'depth');
-  check.arena('input', rows * depth);
+  check.readable('input', rows * depth);
   check.arena('output', rows * depth);
   check.atLeast(0, 'multiplier');
   check.shift('shift');
@@ -45,7 +45,7 @@ function checkSoftmax(check: StepCheck<SoftmaxStep>): void {
 function checkMean(check: StepCheck<MeanStep>): void {
   const { outer, reduced, inner } = check.step;
   check.atLeast(1, 'outer', 'reduced', 'inner');
-  check.arena('input', outer * reduced * inner);
+  check.readable('input', outer * reduced * inner);
   check.arena('output', outer * inner);
   check.atLeast(0, 'multiplier');
   check.shift('shift');

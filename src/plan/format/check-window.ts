@@ -1,5 +1,6 @@
+import { INT8_MIN } from '../reference/fixed-point.ts';
 import { scratchBytes } from '../scratch.ts';
-import { int32Values } from './bytes.ts';
+import { int32Values, roundUp } from './bytes.ts';
 import {
   PLAN_ALIGNMENT,
   PLAN_MAX_BYTES,
@@ -10,6 +11,8 @@ import {
   PLAN_NARROW_MIN_SHIFT,
   PLAN_NARROW_SUMS,
   PLAN_SHARED_MULTIPLIER,
+  PLAN_UNBROKEN_MAX_SUM,
+  PLAN_UNBROKEN_SUMS,
 } from './constants.ts';
 import type { StepCheck } from './step-check.ts';
 import { isWeighted, multiplierCount, rowTaps, type WindowStep } from './steps.ts';
@@ -46,9 +49,19 @@ function checkMultipliers(check: WindowCheck, isNarrow: boolean): void {
   for (const [index, value] of int32Values(check.constant('multipliers', 4 * count)).entries()) {
     if (value < 0) check.fail('multipliers', `${value} of channel ${index} is negative`);
   }
-  for (const [index, value] of signed(check.constant('shifts', count)).entries()) {
+  for (const [index, value] of signed(check.constant('shifts', count, 1)).entries()) {
     if (value < min || value > max) {
       check.fail('shifts', `${value} of channel ${index} is not from ${min} to ${max}`);
+    }
+  }
+}
+
+function checkUnbrokenSums(check: WindowCheck, rows: Int8Array, taps: number): void {
+  for (let channel = 1; channel < check.step.outC; channel += 2) {
+    let most = 0;
+    for (let tap = 0; tap < taps; tap++) most += Math.abs(rows[channel * taps + tap]!) * -INT8_MIN;
+    if (most >= PLAN_UNBROKEN_MAX_SUM) {
+      check.fail('flags', `UNBROKEN_SUMS, but the products of channel ${channel} reach ${most}`);
     }
   }
 }
@@ -57,7 +70,7 @@ function checkMultipliers(check: WindowCheck, isNarrow: boolean): void {
 function checkWeighted(check: WindowCheck): void {
   const { step } = check;
   const isNarrow = (step.flags & PLAN_NARROW_SUMS) !== 0;
-  check.range(0, PLAN_SHARED_MULTIPLIER | PLAN_NARROW_SUMS, 'flags');
+  check.range(0, PLAN_SHARED_MULTIPLIER | PLAN_NARROW_SUMS | PLAN_UNBROKEN_SUMS, 'flags');
   const weights = check.constant('weights', step.weightsBytes);
   if (step.kind === 'DEPTHWISE_CONV_2D' && step.layout !== 'DENSE') {
     check.fail('layout', `${step.layout}; a depthwise convolution has DENSE weights`);
@@ -72,9 +85,12 @@ function checkWeighted(check: WindowCheck): void {
   }
   const bias = int32Values(check.constant('bias', 4 * channels));
   checkMultipliers(check, isNarrow);
-  if (isNarrow) {
-    checkNarrowSums(check, bias, unpackWeights(step.layout, weights, channels, taps));
-  }
+  const isUnbroken = (step.flags & PLAN_UNBROKEN_SUMS) !== 0;
+  if (isUnbroken && step.layout !== 'PAIRS') check.fail('flags', 'UNBROKEN_SUMS without PAIRS');
+  if (!isNarrow && !isUnbroken) return;
+  const rows = unpackWeights(step.layout, weights, channels, taps);
+  if (isNarrow) checkNarrowSums(check, bias, rows);
+  if (isUnbroken) checkUnbrokenSums(check, rows, taps);
 }
 
 /** A pool has no weights, and no window that lies outside the image. */
@@ -98,11 +114,21 @@ function checkKind(check: WindowCheck): void {
     if (step.outC % step.inC !== 0) {
       check.fail('outC', `${step.outC} is no multiple of in_c, which is ${step.inC}`);
     }
-  } else if (step.kind === 'FULLY_CONNECTED') {
+    return;
+  }
+  check.is(0, 'bandRows');
+  if (step.kind === 'FULLY_CONNECTED') {
     check.is(1, 'inH', 'inW', 'outH', 'outW', 'kernelH', 'kernelW');
     check.is(1, 'strideH', 'strideW', 'dilationH', 'dilationW');
     check.is(0, 'padTop', 'padLeft');
   }
+}
+
+/** What a step reads of its input: PAIRS of a fully connected layer take it in words of 4 bytes. */
+function inputBytes(step: WindowStep): number {
+  const { kind, layout, batches, inH, inW, inC } = step;
+  const past = kind === 'FULLY_CONNECTED' && layout === 'PAIRS' ? roundUp(inC, 4) - inC : 0;
+  return batches * inH * inW * inC + past;
 }
 
 /** @throws DunlinError plan-malformed */
@@ -111,7 +137,7 @@ export function checkWindow(check: WindowCheck): void {
   check.atLeast(1, 'batches', 'inH', 'inW', 'inC', 'outH', 'outW', 'outC', 'kernelH', 'kernelW');
   check.atLeast(1, 'strideH', 'strideW', 'dilationH', 'dilationW');
   checkKind(check);
-  check.arena('input', step.batches * step.inH * step.inW * step.inC);
+  check.readable('input', inputBytes(step));
   check.arena('output', step.batches * step.outH * step.outW * step.outC);
   check.aligned('scratch', PLAN_ALIGNMENT);
   check.arena('scratch', scratchBytes(step));

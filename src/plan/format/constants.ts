@@ -26,6 +26,8 @@ export const PLAN_STEP_BYTES = 8;
 export const PLAN_SHARED_MULTIPLIER = 1;
 /** The compiler has shown that every shift is -22 to -1 and every sum within 2^30. */
 export const PLAN_NARROW_SUMS = 2;
+/** Of PAIRS: the compiler has shown that no high row's sum of products leaves 24 bits. */
+export const PLAN_UNBROKEN_SUMS = 4;
 
 export const PLAN_TARGETS = ['NATIVE', 'CORTEX_M0', 'CORTEX_M4', 'CORTEX_M55'] as const;
 /** What a plan was compiled for: for people, since every engine runs every plan. */
@@ -59,5 +61,7 @@ export const PLAN_MAX_SHIFT = 30;
 export const PLAN_NARROW_MIN_SHIFT = -22;
 export const PLAN_NARROW_MAX_SHIFT = -1;
 export const PLAN_NARROW_MAX_SUM = 2 ** 30;
+/** Products of a high row with PLAN_UNBROKEN_SUMS sum up to less than this, whatever the inputs. */
+export const PLAN_UNBROKEN_MAX_SUM = 2 ** 23;
 
 export const LOOKUP_TABLE_BYTES = 256;

@@ -21,12 +21,13 @@ export interface WindowStep extends StepBase {
     | 'FULLY_CONNECTED'
     | 'AVERAGE_POOL_2D'
     | 'MAX_POOL_2D';
-  /** In the arena, as `output` and `scratch`. */
+  /** Constants too. */
   readonly input: number;
+  /** In the arena, as `scratch`. */
   readonly output: number;
   /** A multiple of 4; `scratchBytes` of it. */
   readonly scratch: number;
-  /** Offset of constants, a multiple of 4, as the three below. */
+  /** Offset of constants, a multiple of 4, as those of bias and multipliers. */
   readonly weights: number;
   readonly weightsBytes: number;
   /** int32 [outC]. */
@@ -42,7 +43,7 @@ export interface WindowStep extends StepBase {
   readonly outH: number;
   readonly outW: number;
   readonly outC: number;
-  /** Output rows of a depthwise convolution that are made of one filling of the scratch. */
+  /** Output rows of a depthwise convolution made of one filling of the scratch; of others 0. */
   readonly bandRows: number;
   readonly kernelH: number;
   readonly kernelW: number;
@@ -88,6 +89,7 @@ export interface BinaryStep extends StepBase {
 /** output = table[input + 128]. In place too. */
 export interface LookupStep extends StepBase {
   readonly kind: 'LOOKUP';
+  /** Constants too. */
   readonly input: number;
   readonly output: number;
   readonly sizeBytes: number;
@@ -98,6 +100,7 @@ export interface LookupStep extends StepBase {
 /** Over each row. In place too. */
 export interface SoftmaxStep extends StepBase {
   readonly kind: 'SOFTMAX';
+  /** Constants too. */
   readonly input: number;
   readonly output: number;
   readonly rows: number;
@@ -111,6 +114,7 @@ export interface SoftmaxStep extends StepBase {
 /** [outer, reduced, inner] to [outer, inner]. */
 export interface MeanStep extends StepBase {
   readonly kind: 'MEAN';
+  /** Constants too. */
   readonly input: number;
   readonly output: number;
   readonly outer: number;

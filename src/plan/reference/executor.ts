@@ -1,5 +1,5 @@
-import { DunlinError } from '../../core/index.ts';
 import { elementCount, Graph, type TfliteModel, verifyModel } from '../../tflite/index.ts';
+import { requireInputs } from '../require-inputs.ts';
 import { kernelOf } from './kernels/index.ts';
 import { Node, type Step } from './node.ts';
 
@@ -80,19 +80,4 @@ function describe(graph: Graph, indices: readonly number[]): ReferenceTensor[] {
     }
     return { index, shape, length: elementCount(shape) };
   });
-}
-
-function requireInputs(
-  what: string,
-  expected: readonly ReferenceTensor[],
-  found: readonly Int8Array[],
-): void {
-  const lengths = (tensors: readonly { readonly length: number }[]): string =>
-    tensors.map(({ length }) => length).join(', ');
-  if (lengths(expected) !== lengths(found)) {
-    throw new DunlinError(
-      `${what}: inputs of [${lengths(found)}] values; it takes [${lengths(expected)}]`,
-      { code: 'input-invalid' },
-    );
-  }
 }

@@ -32,6 +32,12 @@ export function roundHalfAway(value: number): number {
   return Math.abs(value - truncated) >= 0.5 ? truncated + Math.sign(value) : truncated;
 }
 
+/** sum / count to the nearest integer, halves away from zero, as reference/integer_ops/pooling.h. */
+export function roundedAverage(sum: number, count: number): number {
+  const half = Math.trunc(count / 2);
+  return Math.trunc((sum > 0 ? sum + half : sum - half) / count);
+}
+
 /**
  * gemmlowp SaturatingRoundingDoublingHighMul: a * b / 2^31 of two int32, rounded to the nearest,
  * halves up. (There written as a nudge by sign and a division that truncates, which is the same.)

@@ -20,8 +20,8 @@ export function slide(sizes: Omit<Window, 'padding'>): Window {
 }
 
 /** Taps of a window at an output position that lie inside the image: first, and one past the last. */
-function insideTaps(
-  { imageSize, size, dilation }: Window,
+export function insideTaps(
+  { imageSize, size, dilation }: Pick<Window, 'imageSize' | 'size' | 'dilation'>,
   origin: number,
 ): readonly [first: number, end: number] {
   const first = clamp(Math.ceil(-origin / dilation), 0, size);

@@ -1,4 +1,4 @@
-import { clamp, INT8_MIN } from '../fixed-point.ts';
+import { clamp, INT8_MIN, roundedAverage } from '../fixed-point.ts';
 import type { Kernel, Node, Step } from '../node.ts';
 import { fusedRange } from '../parameters.ts';
 import { type Pair, slideOver } from '../window.ts';
@@ -13,15 +13,12 @@ type Reduce = (
   columnStride: number,
 ) => number;
 
-/** Rounded to the nearest step, halves away from zero. */
 const average: Reduce = (values, first, rows, columns, rowStride, columnStride) => {
   let sum = 0;
   for (let y = 0; y < rows; y++) {
     for (let x = 0; x < columns; x++) sum += values[first + y * rowStride + x * columnStride]!;
   }
-  const count = rows * columns;
-  const half = Math.trunc(count / 2);
-  return Math.trunc((sum > 0 ? sum + half : sum - half) / count);
+  return roundedAverage(sum, rows * columns);
 };
 
 const maximum: Reduce = (values, first, rows, columns, rowStride, columnStride) => {
