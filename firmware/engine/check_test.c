@@ -18,6 +18,7 @@ static void test_header(void) {
       CHANGE(plan_header, size_bytes, size + 1u, ENGINE_TRUNCATED),
       CHANGE(plan_header, size_bytes, 67, ENGINE_HEADER),
       CHANGE(plan_header, size_bytes, 68, ENGINE_HEADER),
+      CHANGE(plan_header, size_bytes, PLAN_MAX_BYTES, ENGINE_TRUNCATED),
       CHANGE(plan_header, size_bytes, PLAN_MAX_BYTES + 1u, ENGINE_HEADER),
       CHANGE(plan_header, size_bytes, UINT32_MAX, ENGINE_HEADER),
       CHANGE(plan_header, size_bytes, TEST_PLAN_STEPS_AT + 7u, ENGINE_HEADER),
@@ -76,6 +77,32 @@ static void test_io(void) {
   TRY(&plan, "output", TEST_PLAN_IO_AT + (uint32_t)sizeof(struct plan_io), changes);
 }
 
+/** Sizes of the greatest rank. */
+static void test_rank(void) {
+  uint32_t at;
+  begin_with(&plan, &at, PLAN_FILL);
+  struct plan_io *io = (struct plan_io *)(void *)(plan.bytes + TEST_PLAN_IO_AT);
+  io->rank = PLAN_MAX_RANK;
+  for (uint32_t axis = 0; axis < PLAN_MAX_RANK; axis++) io->shape[axis] = axis == 4 ? 4 : 1;
+  EXPECT(open_plan(&plan) == ENGINE_OK);
+}
+
+/** A plan of a header alone; and one that ends within the step after the first. */
+static void test_ends(void) {
+  uint32_t at;
+  begin_with(&plan, &at, PLAN_FILL);
+  struct plan_header *header = test_plan_header(&plan);
+  header->step_count = 2;
+  for (uint32_t more = 0; more < sizeof(struct plan_step); more += 4u) {
+    header->size_bytes = at + (uint32_t)sizeof(struct plan_fill_step) + more;
+    EXPECT(open_bytes(plan.bytes, header->size_bytes, plan.arena_bytes) == ENGINE_BAD_STEP);
+  }
+  header->size_bytes = header->steps_offset = header->io_offset = sizeof *header;
+  header->input_count = header->output_count = header->step_count = 0;
+  header->arena_bytes = 0;
+  EXPECT(open_bytes(plan.bytes, sizeof *header, 0) == ENGINE_OK);
+}
+
 /** The plan's and the arena's own bytes, and the CRC. */
 static void test_seals(void) {
   uint32_t at;
@@ -99,7 +126,9 @@ static void test_seals(void) {
     EXPECT(engine_verify(plan.bytes, size) == ENGINE_CRC);
     plan.bytes[bit / 8u] ^= (uint8_t)(1u << bit % 8u);
   }
-  memmove(plan.bytes + 1, plan.bytes, size);
+  memmove(plan.bytes + 2, plan.bytes, size);
+  EXPECT(engine_verify(plan.bytes + 2, size) == ENGINE_MISALIGNED);
+  memmove(plan.bytes + 1, plan.bytes + 2, size);
   EXPECT(engine_verify(plan.bytes + 1, size) == ENGINE_MISALIGNED);
   EXPECT(engine_arena_bytes(plan.bytes + 1, size) == plan.arena_bytes);
   /* The check value of every catalogue of CRCs. */
@@ -110,6 +139,8 @@ static void test_seals(void) {
 int main(void) {
   test_header();
   test_io();
+  test_rank();
+  test_ends();
   test_seals();
   return test_result();
 }

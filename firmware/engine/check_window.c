@@ -14,10 +14,15 @@ static uint32_t check_image_bytes(const struct plan_window_step *step, uint32_t 
 /** Words of two groups whose gaps, two in a byte at most 15 each, sum up in a byte. */
 #define CHECK_WORDS 8u
 
+/** The four bytes of a word: their sum takes more than 8 bits. */
+static uint32_t check_byte_sum(uint32_t bytes) {
+  const uint32_t pairs = (bytes & 0x00ff00ffu) + (bytes >> 8 & 0x00ff00ffu);
+  return pairs * 0x00010001u >> 16;
+}
+
 /** Sum of the gaps of so many groups. This is most of a pruned plan's set-up. */
 static uint32_t check_gap_sum(const uint8_t *gaps, uint32_t groups) {
   const uint32_t nibbles = 0x0f0f0f0fu;
-  const uint32_t ones = 0x01010101u;
   uint32_t sum = 0;
   while (groups >= 2u) {
     uint32_t words = groups / 2u < CHECK_WORDS ? groups / 2u : CHECK_WORDS;
@@ -28,11 +33,11 @@ static uint32_t check_gap_sum(const uint8_t *gaps, uint32_t groups) {
       memcpy(&word, gaps, 4);
       bytes += (word & nibbles) + (word >> 4 & nibbles);
     }
-    sum += bytes * ones >> 24;
+    sum += check_byte_sum(bytes);
   }
   if (groups == 0) return sum;
   const uint32_t last = gaps[0] | (uint32_t)gaps[1] << 8;
-  return sum + (((last & nibbles) + (last >> 4 & nibbles)) * ones >> 24);
+  return sum + check_byte_sum((last & nibbles) + (last >> 4 & nibbles));
 }
 
 /** That the streams are as long as the weights, and no row goes past its last tap. */

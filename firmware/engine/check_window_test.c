@@ -140,10 +140,10 @@ static void test_window(enum plan_kind kind, uint8_t layout, uint8_t flags) {
   static const char *const names[] = {"", "conv_2d", "depthwise_conv_2d", "fully_connected"};
   struct plan_window_step step = window_sizes(kind, layout);
   test_plan_begin(&plan);
-  /* Room for an input that was made a constant. */
-  test_plan_arena(&plan, 1000);
   step.step.flags = flags;
   const uint32_t at = test_plan_window(&plan, kind, step);
+  /* Room for an input that was made a constant, and for more scratch. */
+  test_plan_arena(&plan, 2000);
   test_plan_end(&plan);
   memcpy(&step, plan.bytes + at, sizeof step);
   const char *what = kind <= PLAN_FULLY_CONNECTED ? names[kind] : "pool_2d";
@@ -187,7 +187,7 @@ static void test_depthwise(void) {
       BAD(plan_window_step, kernel_w, 1),
       FINE(plan_window_step, band_rows, 1),
       BAD(plan_window_step, dilation_h, 255),
-      BAD(plan_window_step, band_rows, 4),
+      FINE(plan_window_step, band_rows, 4),
       FINE(plan_window_step, pad_top, 255),
   };
   TRY(&plan, "depthwise_conv_2d", TEST_PLAN_STEPS_AT, changes);
@@ -228,13 +228,32 @@ static void test_conv(void) {
   }
 }
 
-/** One row of two groups and one of one, over 121 taps: the gaps add up to 120. */
-static void test_runs(void) {
+static struct plan_window_step runs_sizes(void) {
   struct plan_window_step step = {.batches = 1, .in_h = 1, .in_w = 1, .in_c = 121, .out_h = 1};
   step.out_w = step.kernel_h = step.kernel_w = step.stride_h = step.stride_w = 1;
   step.dilation_h = step.dilation_w = 1;
   step.out_c = 2;
   step.layout = PLAN_RUNS;
+  return step;
+}
+
+/** Rows of nothing but zeros. */
+static void test_empty_runs(void) {
+  struct plan_window_step step = runs_sizes();
+  test_plan_begin(&plan);
+  const uint32_t at = test_plan_window(&plan, PLAN_FULLY_CONNECTED, step);
+  memcpy(&step, plan.bytes + at, sizeof step);
+  step.weights = test_plan_constant(&plan, 4);
+  step.weights_bytes = 4;
+  memcpy(plan.bytes + at, &step, sizeof step);
+  memset(plan.bytes + step.weights, 0, 4);
+  test_plan_end(&plan);
+  EXPECT(open_plan(&plan) == ENGINE_OK);
+}
+
+/** One row of two groups and one of one, over 121 taps: the gaps add up to 120. */
+static void test_runs(void) {
+  struct plan_window_step step = runs_sizes();
   test_plan_begin(&plan);
   const uint32_t at = test_plan_window(&plan, PLAN_FULLY_CONNECTED, step);
   memcpy(&step, plan.bytes + at, sizeof step);
@@ -263,11 +282,44 @@ static void test_runs(void) {
   }
 }
 
+/** Long rows of any gaps, of the greatest too, and of one tap fewer than they reach. */
+static void test_long_runs(void) {
+  for (uint32_t round = 0; round < 300; round++) {
+    const uint32_t groups = test_size(1, 90), least = test_chance(2) ? 15 : 0;
+    struct plan_window_step step = runs_sizes();
+    step.out_c = 1;
+    test_plan_begin(&plan);
+    const uint32_t at = test_plan_window(&plan, PLAN_FULLY_CONNECTED, step);
+    memcpy(&step, plan.bytes + at, sizeof step);
+    step.weights_bytes = 4u + kernel_round_up(2u * groups, 4) + 4u * groups;
+    step.weights = test_plan_constant(&plan, step.weights_bytes);
+    plan.bytes[step.weights] = (uint8_t)groups;
+    plan.bytes[step.weights + 1u] = 0;
+    uint32_t sum = 0;
+    for (uint32_t byte = 0; byte < 2u * groups; byte++) {
+      const uint32_t low = test_size(least, 15), high = test_size(least, 15);
+      plan.bytes[step.weights + 4u + byte] = (uint8_t)(low | high << 4);
+      sum += low + high;
+    }
+    step.in_c = (uint16_t)(sum + 1u);
+    step.input = test_plan_arena(&plan, sum + 1u);
+    memcpy(plan.bytes + at, &step, sizeof step);
+    test_plan_end(&plan);
+    const struct change taps[] = {
+        BAD(plan_window_step, in_c, sum),
+        FINE(plan_window_step, in_c, sum + 1u),
+    };
+    TRY(&plan, "runs", at, taps);
+  }
+}
+
 int main(void) {
   test_conv();
   test_depthwise();
   test_fully_connected();
+  test_empty_runs();
   test_runs();
+  test_long_runs();
   test_pool(PLAN_AVERAGE_POOL_2D);
   test_pool(PLAN_MAX_POOL_2D);
   return test_result();

@@ -34,6 +34,14 @@ const COMMANDS: Record<string, { summary: string; load: () => Promise<CommandFac
     summary: 'make a .tflite file smaller without changing what it computes',
     load: async () => (await import('./repack.ts')).repackCommand,
   },
+  compile: {
+    summary: 'compile an int8 .tflite file to an execution plan for a microcontroller',
+    load: async () => (await import('./compile.ts')).compileCommand,
+  },
+  plan: {
+    summary: 'run an execution plan here or on a microcontroller in QEMU',
+    load: async () => (await import('./plan.ts')).planCommand,
+  },
   devices: {
     summary: 'what inference can run on here',
     load: async () => (await import('./devices.ts')).devicesCommand,

@@ -1,3 +1,14 @@
+export { type BoardProfile, boardNames, readBoard } from './board/profile.ts';
+export { ENGINE_FLASH_BYTES, ENGINE_STACK_BYTES, requireRoom } from './board/room.ts';
+export {
+  type BoardRunRequest,
+  type PlanRun,
+  type PlanRunStatistics,
+  type ProgramResult,
+  type RunProgram,
+  runInQemu,
+  runOnHost,
+} from './board/run.ts';
 export { type CompiledOperation, type CompiledPlan, compileModel } from './compile/compile.ts';
 export {
   PLAN_NARROW_SUMS,

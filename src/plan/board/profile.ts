@@ -13,7 +13,12 @@ const BoardProfileSchema = Type.Object(
     description: Type.String({ minLength: 1 }),
     processor: Type.String({ minLength: 1 }),
     target: Type.Union(
-      ['native', 'cortex-m0', 'cortex-m4', 'cortex-m55'].map((target) => Type.Literal(target)),
+      [
+        Type.Literal('native'),
+        Type.Literal('cortex-m0'),
+        Type.Literal('cortex-m4'),
+        Type.Literal('cortex-m55'),
+      ],
       { description: 'what `dunlin compile --target` makes plans for' },
     ),
     flashBytes: Type.Integer({ minimum: 1 }),

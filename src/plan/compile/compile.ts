@@ -18,6 +18,8 @@ export interface CompiledOperation {
   readonly source: number;
   readonly label: string;
   readonly macs: number;
+  /** How many steps of the plan it became. */
+  readonly stepCount: number;
   /** Of the plan: its steps and constants. */
   readonly flashBytes: number;
   /** Up to where the arena is in use while it runs. */
@@ -82,6 +84,7 @@ export function compileModel(model: TfliteModel, target: PlanTarget, what: strin
       source: operation.source,
       label: program.labels[operation.source]!,
       macs: macsOf(operation),
+      stepCount: own.length,
       flashBytes: constants.bytes().length - before + stepsBytes(own),
       arenaBytes: memory.usedBytes[index]!,
       ...(isWeighted(operation) ? { layout: weights.get(operation)!.layout } : {}),
