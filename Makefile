@@ -2,7 +2,8 @@
 # make test   set up everything and run every test
 # make check  the fast part: types, lint, and the tests of single rooms
 # make soak   the long lines: fuzzing against the real runtime, random graphs, kill storms, repeated tours
-# make bench  speed and memory against the stock runtime, as ratios
+# make bench  speed and memory against the stock runtime and TFLite Micro, as ratios
+# make firmware  the microcontroller engine: as a process of this machine, and for QEMU's Cortex-M4
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
@@ -19,6 +20,9 @@ NATIVE := src/inference/native/build/Release
 # Debian packages: the first for building the native addons, the others for tests alone.
 DEBIAN_BUILD := g++ make python3
 DEBIAN_TEST := chromium mosquitto openssl
+# For the microcontroller engine and its emulator; for feeding it broken plans.
+DEBIAN_FIRMWARE := gcc gcc-arm-none-eabi qemu-system-arm
+DEBIAN_FUZZ := clang libclang-rt-dev
 # What `make check` leaves to `make test`: whole agents, and models that are quantized or run by the hundred.
 SLOW_TESTS := test/demo/** test/agent/** test/release/from-optimize.test.ts test/examples/files.test.ts \
 	test/optimize/operators.test.ts test/optimize/random-graphs.test.ts test/optimize/quantize-shared.test.ts \
@@ -27,19 +31,23 @@ SLOW_TESTS := test/demo/** test/agent/** test/release/from-optimize.test.ts test
 SOAK_FUZZ_SECONDS ?= 300
 SOAK_TOURS ?= 5
 SOAK_GRAPHS ?= 10000
+SOAK_PLANS ?= 10000000
 
-.PHONY: run test check soak build bench examples clean lint debian-build debian-test
+.PHONY: run test check soak build bench examples clean lint firmware debian-build debian-test debian-firmware \
+	debian-fuzz
 
 run: build
 	@$(DUNLIN) demo
 
-test: debian-test build lint
+test: debian-test build lint firmware
+	@$(MAKE) -C firmware test
 	@$(AVA)
 
 check: build lint
 	@$(AVA) 'test/**/*.test.ts' $(foreach slow,$(SLOW_TESTS),'!$(slow)')
 
-soak: test
+soak: test debian-fuzz
+	$(MAKE) -C firmware fuzz RUNS=$(SOAK_PLANS)
 	node dist/test/fuzz/tflite-fuzz.js --runtime --seconds $(SOAK_FUZZ_SECONDS)
 	node dist/test/fuzz/tflite-fuzz.js --runtime --seconds $(SOAK_FUZZ_SECONDS) --delegate $(NATIVE)/xnnpack_delegate.node
 	DUNLIN_SOAK=$(SOAK_GRAPHS) $(AVA) --timeout=4h test/optimize/random-graphs.test.ts
@@ -49,6 +57,9 @@ bench: build
 	@node dist/bench/inference.js
 	@node dist/bench/agent-memory.js
 	@node dist/bench/quantizer.js
+
+firmware: debian-firmware
+	@$(MAKE) -C firmware
 
 examples: build
 	@node dist/examples/motor/make.js
@@ -80,5 +91,11 @@ debian-build:
 debian-test:
 	$(call debian-install,$(DEBIAN_TEST))
 
+debian-firmware:
+	$(call debian-install,$(DEBIAN_FIRMWARE))
+
+debian-fuzz:
+	$(call debian-install,$(DEBIAN_FUZZ))
+
 clean:
-	rm -rf dist node_modules .dunlin src/inference/native/build
+	rm -rf dist node_modules .dunlin src/inference/native/build firmware/build
