@@ -56,8 +56,8 @@ export function planCommand(io: CommandIo): Command {
       `
   reference    the TypeScript oracle, which does what the plan says in the order in which an engine does it
   native       firmware/engine as a process of this machine (make firmware)
-  mps2-an386   firmware/engine on a Cortex-M4 in QEMU (make firmware, Debian package qemu-system-arm): counts instructions,
-               and measures stack, RAM and flash
+  mps2-an386   firmware/engine on a Cortex-M4 in QEMU (make firmware, Debian package qemu-system-arm):
+               counts instructions, and measures stack, RAM and flash
 
 All three give the same bytes.
 

@@ -168,9 +168,9 @@ const totalChannels = ({ values, operations }: Program): number =>
   operations.reduce((sum, { output }) => sum + channelsOf(values.get(output)!), 0);
 
 /**
- * Takes out channels that nobody reads with a weight other than 0, and those that are one number everywhere, which goes
- * into the biases that they feed: lossless, since what is left computes the same. A channel that is constant stays where
- * a window may reach past the image, unless the number is the zero point.
+ * Takes out channels that nobody reads with a weight other than 0, and those that are one number everywhere, which
+ * goes into the biases that they feed: lossless, since what is left computes the same. A channel that is constant
+ * stays where a window may reach past the image, unless the number is the zero point.
  */
 export function removeDeadChannels(program: Program): {
   readonly program: Program;
