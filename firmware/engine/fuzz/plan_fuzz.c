@@ -176,6 +176,14 @@ static void break_field(uint8_t *data, struct field_range range) {
   memcpy(data + at, &value, width);
 }
 
+/** A stretch of one byte: what sums up over constants passes its bounds only so. */
+static void break_constants(uint8_t *data, uint32_t size) {
+  const uint32_t at = test_size(sizeof(struct plan_header), size - 1u);
+  const uint32_t left = size - at;
+  memset(data + at, test_chance(2) ? 0xff : (int)test_size(0, 255),
+         test_size(1, left < 100 ? left : 100));
+}
+
 /** @return the size after one change */
 static size_t break_once(uint8_t *data, size_t size, size_t max_size) {
   struct plan_header *header = (struct plan_header *)(void *)data;
@@ -195,9 +203,11 @@ static size_t break_once(uint8_t *data, size_t size, size_t max_size) {
     case 4:
       return LLVMFuzzerMutate(data, size, max_size);
     case 5:
-    case 6:
       /* Constants, mostly. */
       data[test_size(sizeof *header, (uint32_t)size - 1u)] = (uint8_t)test_random();
+      return size;
+    case 6:
+      break_constants(data, (uint32_t)size);
       return size;
     default:
       break_field(data, step);

@@ -1,6 +1,6 @@
-#include <stddef.h>
-
+#include "../memory.h"
 #include "../scratch.h"
+#include "depthwise_3x3.h"
 #include "requantize.h"
 
 /** What is made of one filling of the scratch: a channel's rows with their padding, as int16. */
@@ -56,122 +56,18 @@ static void depthwise_fill(const struct depthwise *band, const int8_t *image) {
 
 #ifdef KERNEL_DSP
 
-/** A 3x3 kernel with a stride of 1 over a band; depthwise_3x3_run reads it by offsets. */
-struct depthwise_3x3 {
-  const int16_t *row; /* moved on */
-  uint32_t pitch_bytes;
-  int8_t *output;
-  uint32_t stride;
-  uint32_t row_bytes; /* of the outputs, to the next row */
-  uint32_t rows;      /* counted down */
-  int32_t bias[2];    /* the same twice */
-  struct requantize_narrow narrow;
-  uint32_t weights[6]; /* of each row (w0, w1) and (w1, w2) */
-};
-
-/*
- * Two outputs beside each other from four columns: (v0, v1) times (w0, w1) and v2 times w2 is the
- * one, v1 times w0 and (v2, v3) times (w1, w2) the other. r0 the first column, r1 a row of it, r2
- * and r3 values, r4-r9 weights, r10 and r11 sums, r12 the pitch, lr the output. An odd row's last
- * output is one of two, of which the other is not kept.
- */
-#define DEPTHWISE_ROW(at, first, last) \
-  "ldrd r2, r3, [" at                  \
-  "]\n\t"                              \
-  "smlad r10, r2, " first              \
-  ", r10\n\t"                          \
-  "smlatb r11, r2, " first             \
-  ", r11\n\t"                          \
-  "smlabt r10, r3, " last              \
-  ", r10\n\t"                          \
-  "smlad r11, r3, " last ", r11\n\t"
-
-/** As requantize_signed: r1 the multiplier, r2 the offset, r3 the shift. */
-#define DEPTHWISE_REQUANTIZE(sum) \
-  "add " sum ", " sum ", " sum    \
-  "\n\t"                          \
-  "smmulr " sum ", " sum          \
-  ", r1\n\t"                      \
-  "add " sum ", " sum ", " sum    \
-  ", asr #31\n\t"                 \
-  "add " sum ", " sum             \
-  ", r2\n\t"                      \
-  "asr " sum ", " sum             \
-  ", r3\n\t"                      \
-  "ssat " sum ", #8, " sum "\n\t"
-
-#define DEPTHWISE_AT(field) [field] "i"(offsetof(struct depthwise_3x3, field))
-
-/** The stack: bias twice, stride, the end of the outputs' row, multiplier, offset, shift, the
- * structure. */
-__attribute__((naked, noinline)) static void depthwise_3x3_run(struct depthwise_3x3 *run
-                                                               __attribute__((unused))) {
-  __asm__ volatile(
-      "push {r4-r11, lr}\n\t"
-      "sub sp, sp, #32\n\t"
-      "mov r1, r0\n\t"
-      "str r1, [sp, #28]\n\t"
-      "add r2, r1, %[bias]\n\t"
-      "ldm r2, {r4-r8}\n\t"
-      "strd r4, r5, [sp]\n\t"
-      "strd r6, r7, [sp, #16]\n\t"
-      "str r8, [sp, #24]\n\t"
-      "ldr r2, [r1, %[stride]]\n\t"
-      "str r2, [sp, #8]\n\t"
-      "add r2, r1, %[weights]\n\t"
-      "ldm r2, {r4-r9}\n\t"
-      "ldm r1, {r0, r12, lr}\n"
-      "1:\n\t"
-      "ldr r2, [r1, %[row_bytes]]\n\t"
-      "add r2, r2, lr\n\t"
-      "str r2, [sp, #12]\n"
-      "2:\n\t"
-      "ldrd r10, r11, [sp]\n\t" DEPTHWISE_ROW("r0", "r4", "r5")
-      "add r1, r0, r12\n\t" DEPTHWISE_ROW("r1", "r6", "r7")
-      "add r1, r1, r12\n\t" DEPTHWISE_ROW("r1", "r8", "r9")
-      "ldrd r1, r2, [sp, #16]\n\t"
-      "ldr r3, [sp, #24]\n\t" DEPTHWISE_REQUANTIZE("r10") DEPTHWISE_REQUANTIZE("r11")
-      "ldrd r1, r2, [sp, #8]\n\t"
-      "strb r10, [lr]\n\t"
-      "add lr, lr, r1\n\t"
-      "cmp lr, r2\n\t"
-      "beq 3f\n\t"
-      "strb r11, [lr]\n\t"
-      "add lr, lr, r1\n\t"
-      "adds r0, r0, #4\n\t"
-      "cmp lr, r2\n\t"
-      "bne 2b\n"
-      "3:\n\t"
-      "ldr r1, [sp, #28]\n\t"
-      "ldr r0, [r1]\n\t"
-      "ldr r2, [r1, %[rows]]\n\t"
-      "add r0, r0, r12\n\t"
-      "str r0, [r1]\n\t"
-      "subs r2, r2, #1\n\t"
-      "str r2, [r1, %[rows]]\n\t"
-      "bne 1b\n\t"
-      "add sp, sp, #32\n\t"
-      "pop {r4-r11, pc}\n"
-      :
-      : DEPTHWISE_AT(bias), DEPTHWISE_AT(weights), DEPTHWISE_AT(stride), DEPTHWISE_AT(row_bytes),
-        DEPTHWISE_AT(rows));
-}
-
-/** What depthwise_3x3_run loads together. */
-_Static_assert(offsetof(struct depthwise_3x3, output) == 8, "depthwise_3x3_run");
-_Static_assert(offsetof(struct depthwise_3x3, weights) == offsetof(struct depthwise_3x3, bias) + 20,
-               "depthwise_3x3_run");
+/** Pairs of taps that a channel's kernel may have to be multiplied two by two: 5x5 has 15, 7x7
+ * has 28. */
+#define DEPTHWISE_MAX_PAIRS 32u
 
 static inline uint32_t depthwise_two(int8_t low, int8_t high) {
   return (uint32_t)(uint16_t)low | (uint32_t)high << 16;
 }
 
-/** Whether the step is one for it. */
 static int depthwise_is_3x3(const struct depthwise *band) {
   const struct plan_window_step *step = band->step;
   return band->requantize.narrow && step->kernel_h == 3 && step->kernel_w == 3 &&
-         step->stride_h == 1 && step->stride_w == 1 && step->dilation_h == 1 &&
-         step->dilation_w == 1;
+         step->stride_w <= 2 && step->dilation_h == 1 && step->dilation_w == 1;
 }
 
 static void depthwise_by_3x3(const struct depthwise *band, const int8_t *weights, int32_t bias,
@@ -184,6 +80,7 @@ static void depthwise_by_3x3(const struct depthwise *band, const int8_t *weights
       .stride = step->out_c,
       .row_bytes = (uint32_t)step->out_w * step->out_c,
       .rows = band->out_rows,
+      .row_step = step->stride_h * band->pitch * 2u,
       .bias = {bias, bias},
       .narrow = requantize_channel(&band->requantize, channel),
   };
@@ -191,7 +88,57 @@ static void depthwise_by_3x3(const struct depthwise *band, const int8_t *weights
     run.weights[2u * row] = depthwise_two(weights[0], weights[1]);
     run.weights[2u * row + 1u] = depthwise_two(weights[1], weights[2]);
   }
-  depthwise_3x3_run(&run);
+  if (step->stride_w == 1) {
+    depthwise_3x3_by_one(&run);
+  } else {
+    depthwise_3x3_by_two(&run);
+  }
+}
+
+static uint32_t depthwise_row_pairs(const struct depthwise *band) {
+  return (band->step->kernel_w + 1u) / 2u;
+}
+
+static int depthwise_is_in_pairs(const struct depthwise *band) {
+  return band->step->dilation_w == 1 &&
+         band->step->kernel_h * depthwise_row_pairs(band) <= DEPTHWISE_MAX_PAIRS;
+}
+
+/** Taps two by two; an odd row's last has a fellow of 0. */
+static void depthwise_pack(const struct depthwise *band, const int8_t *weights, uint32_t *to) {
+  const uint32_t width = band->step->kernel_w;
+  for (uint32_t ky = band->step->kernel_h; ky > 0; ky--, weights += width) {
+    uint32_t kx = 0;
+    for (; kx + 1u < width; kx += 2) *to++ = depthwise_two(weights[kx], weights[kx + 1u]);
+    if (kx < width) *to++ = depthwise_two(weights[kx], 0);
+  }
+}
+
+/** Any kernel of few taps side by side. */
+static void depthwise_in_pairs(const struct depthwise *band, const int8_t *weights, int32_t bias,
+                               uint32_t channel, int8_t *output) {
+  const struct plan_window_step *step = band->step;
+  const uint32_t row_pairs = depthwise_row_pairs(band);
+  const uint32_t line_step = step->dilation_h * band->pitch - 2u * row_pairs;
+  uint32_t packed[DEPTHWISE_MAX_PAIRS];
+  depthwise_pack(band, weights, packed);
+  const uint32_t *packed_end = packed + step->kernel_h * row_pairs;
+  const int16_t *row = band->plane;
+  for (uint32_t y = 0; y < band->out_rows; y++, row += step->stride_h * band->pitch) {
+    const int16_t *at = row;
+    for (uint32_t x = 0; x < step->out_w; x++, at += step->stride_w, output += step->out_c) {
+      int32_t sum = bias;
+      const int16_t *values = at;
+      for (const uint32_t *pair = packed; pair != packed_end; values += line_step) {
+        for (const uint32_t *end = pair + row_pairs; pair != end; values += 2) {
+          uint32_t two;
+          memcpy(&two, values, 4);
+          sum = dsp_smlad(two, *pair++, sum);
+        }
+      }
+      *output = requantize_one(&band->requantize, channel, sum);
+    }
+  }
 }
 
 #endif
@@ -227,6 +174,10 @@ static void depthwise_channel(const struct engine *engine, const struct depthwis
 #ifdef KERNEL_DSP
   if (depthwise_is_3x3(band)) {
     depthwise_by_3x3(band, weights, bias, channel, output);
+    return;
+  }
+  if (depthwise_is_in_pairs(band)) {
+    depthwise_in_pairs(band, weights, bias, channel, output);
     return;
   }
 #endif

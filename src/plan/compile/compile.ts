@@ -6,8 +6,9 @@ import { emitOperation } from './emit.ts';
 import { lowerModel } from './lower/index.ts';
 import { planMemory } from './memory.ts';
 import { removeDeadChannels } from './passes/dead-channels.ts';
-import { asFullyConnected, dropIdentities, dropUnread, fuseOperations } from './passes/fuse.ts';
+import { dropIdentities, dropUnread, fuseOperations } from './passes/fuse.ts';
 import { placeOutputs } from './passes/outputs.ts';
+import { asFullyConnected, flattenPointwise } from './passes/reshape.ts';
 import { isWeighted, macsOf, type Operation, type Program, programValue } from './program.ts';
 import { type PackedWeights, packWeights } from './weights.ts';
 
@@ -42,7 +43,9 @@ export interface CompiledPlan {
 
 function optimizeProgram(program: Program): { program: Program; deadChannels: number } {
   const fused = dropUnread(dropIdentities(fuseOperations(dropIdentities(program))));
-  const { program: alive, deadChannels } = removeDeadChannels(asFullyConnected(fused));
+  const { program: alive, deadChannels } = removeDeadChannels(
+    flattenPointwise(asFullyConnected(fused)),
+  );
   return { program: placeOutputs(dropUnread(alive)), deadChannels };
 }
 
@@ -74,7 +77,7 @@ export function compileModel(model: TfliteModel, target: PlanTarget, what: strin
   const steps = [];
   const operations: CompiledOperation[] = [];
   for (const [index, operation] of program.operations.entries()) {
-    const before = constants.bytes().length;
+    const before = constants.sizeBytes;
     const { place: scratch, bandRows } = memory.scratch[index]!;
     const around = { program, constants, weights, placeOf: memory.placeOf, scratch, bandRows };
     const own = emitOperation(around, operation);
@@ -85,7 +88,7 @@ export function compileModel(model: TfliteModel, target: PlanTarget, what: strin
       label: program.labels[operation.source]!,
       macs: macsOf(operation),
       stepCount: own.length,
-      flashBytes: constants.bytes().length - before + stepsBytes(own),
+      flashBytes: constants.sizeBytes - before + stepsBytes(own),
       arenaBytes: memory.usedBytes[index]!,
       ...(isWeighted(operation) ? { layout: weights.get(operation)!.layout } : {}),
     });

@@ -90,12 +90,20 @@ function window(
   };
 }
 
+/** So many values, of which there is one for all or one for each. */
+const each = <T extends Int32Array | Int8Array>(values: T, count: number): T =>
+  (values.length === 1 && count > 1
+    ? new (values.constructor as new (length: number) => T)(count).fill(values[0]!)
+    : values.slice(0, count)) as T;
+
 function weighted(around: Surroundings, operation: WeightedOperation): WindowStep {
   const { program, constants } = around;
   const { layout, bytes } = around.weights.get(operation)!;
   const bias = foldedBias(operation, programValue(program, operation.input).zeroPoint);
   const [multiplier, shift] = [operation.multipliers[0]!, operation.shifts[0]!];
+  // The engine's blocks of a convolution take a multiplier for each channel.
   const isShared =
+    operation.kind !== 'CONV_2D' &&
     operation.multipliers.every((value) => value === multiplier) &&
     operation.shifts.every((value) => value === shift);
   const used = isShared ? 1 : operation.outC;
@@ -110,8 +118,8 @@ function weighted(around: Surroundings, operation: WeightedOperation): WindowSte
     weights: constants.append(bytes),
     weightsBytes: bytes.length,
     bias: constants.append(bias),
-    multipliers: constants.append(operation.multipliers.slice(0, used)),
-    shifts: constants.append(operation.shifts.slice(0, used)),
+    multipliers: constants.append(each(operation.multipliers, used)),
+    shifts: constants.append(each(operation.shifts, used)),
   };
 }
 

@@ -36,6 +36,10 @@ export class ConstantsBuilder {
     return at;
   }
 
+  get sizeBytes(): number {
+    return this.#sizeBytes;
+  }
+
   /** The section so far, with zeros between what is aligned. */
   bytes(): Uint8Array {
     const section = new Uint8Array(this.#sizeBytes);

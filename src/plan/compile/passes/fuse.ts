@@ -10,7 +10,6 @@ import {
   type Program,
   programValue,
   readersOf,
-  tapsOf,
   type WeightedOperation,
   withInputs,
 } from '../program.ts';
@@ -129,23 +128,6 @@ export function dropIdentities(program: Program): Program {
     return [];
   });
   return { ...program, operations, outputs: program.outputs.map(resolve) };
-}
-
-/** A convolution whose one window is the whole image is a fully connected layer of all its values. */
-export function asFullyConnected(program: Program): Program {
-  const operations = program.operations.map((operation): Operation => {
-    if (operation.kind !== 'CONV_2D') return operation;
-    const { inH, inW, outH, outW, kernelH, kernelW, padTop, padLeft } = operation;
-    const isWhole = inH === kernelH && inW === kernelW && padTop === 0 && padLeft === 0;
-    const isDense = isWhole && (operation.dilationH === 1 || inH === 1);
-    if (!isDense || outH !== 1 || outW !== 1 || (operation.dilationW !== 1 && inW !== 1)) {
-      return operation;
-    }
-    const one = { inH: 1, inW: 1, kernelH: 1, kernelW: 1, strideH: 1, strideW: 1 };
-    const rest = { dilationH: 1, dilationW: 1 };
-    return { ...operation, kind: 'FULLY_CONNECTED', ...one, ...rest, inC: tapsOf(operation) };
-  });
-  return { ...program, operations };
 }
 
 /** Whether anything comes of an operation. */
