@@ -43,7 +43,7 @@ test: debian-test build lint firmware
 	@$(MAKE) -C firmware test
 	@$(AVA)
 
-check: build lint
+check: build lint firmware
 	@$(AVA) 'test/**/*.test.ts' $(foreach slow,$(SLOW_TESTS),'!$(slow)')
 
 soak: test debian-fuzz
