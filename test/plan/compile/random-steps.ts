@@ -1,5 +1,11 @@
 import { elements } from '../one-operator.ts';
-import { type Affine, type Int8Graph, type Options, randomWeights, type Wire } from './int8-graph.ts';
+import {
+  type Affine,
+  type Int8Graph,
+  type Options,
+  randomWeights,
+  type Wire,
+} from './int8-graph.ts';
 
 /** What makes an operator, or several, of a wire. */
 export interface Step {
@@ -31,7 +37,9 @@ function slide(graph: Int8Graph, image: number, isSame: boolean, isDilated: bool
   const size = random.int(1, Math.min(most, random.pick([3, 3, 5])));
   const stride = random.pick([1, 1, 2, 3]);
   const covered = (size - 1) * dilation + 1;
-  const output = isSame ? Math.ceil(image / stride) : Math.floor((image + stride - covered) / stride);
+  const output = isSame
+    ? Math.ceil(image / stride)
+    : Math.floor((image + stride - covered) / stride);
   return { size, stride, dilation, output };
 }
 
@@ -44,10 +52,7 @@ interface Window {
 function windowOf(graph: Int8Graph, wire: Wire, isDilated: boolean): Window {
   const [, height, width] = imageOf(wire);
   const isSame = graph.random.int(0, 1) === 0;
-  const [y, x] = [
-    slide(graph, height, isSame, isDilated),
-    slide(graph, width, isSame, isDilated),
-  ];
+  const [y, x] = [slide(graph, height, isSame, isDilated), slide(graph, width, isSame, isDilated)];
   const dilations = isDilated ? { dilationHFactor: y.dilation, dilationWFactor: x.dilation } : {};
   const options = {
     ...{ padding: isSame ? 0 : 1, strideH: y.stride, strideW: x.stride, ...dilations },
@@ -114,7 +119,8 @@ const fullyConnected: Step = {
     const { random } = graph;
     const total = elements(wire.shape);
     const last = wire.shape.at(-1)!;
-    const depth = random.int(0, 2) === 0 ? last : total / (wire.shape.length > 1 ? wire.shape[0]! : 1);
+    const depth =
+      random.int(0, 2) === 0 ? last : total / (wire.shape.length > 1 ? wire.shape[0]! : 1);
     const rows = total / depth;
     const most = Math.max(1, Math.floor(MAX_MACS / total));
     const units = random.int(1, Math.min(20, most));
@@ -182,9 +188,15 @@ const lookup: Step = {
 const softmax: Step = {
   takes: ({ shape }) => shape.length >= 1 && shape.length <= 4 && shape.at(-1)! < 512,
   make: (graph, wire) =>
-    graph.operator('SOFTMAX', [wire], wire.shape, { scale: 1 / 256, zeroPoint: -128 }, {
-      beta: graph.random.pick([1, 1, 0.5, 3]),
-    }),
+    graph.operator(
+      'SOFTMAX',
+      [wire],
+      wire.shape,
+      { scale: 1 / 256, zeroPoint: -128 },
+      {
+        beta: graph.random.pick([1, 1, 0.5, 3]),
+      },
+    ),
 };
 
 const mean: Step = {
@@ -217,7 +229,9 @@ const pad: Step = {
     const amounts = wire.shape.flatMap((_, axis) =>
       isSpatial && (axis === 0 || axis === 3) ? [0, 0] : [random.int(0, 2), random.int(0, 1)],
     );
-    const shape = wire.shape.map((size, axis) => size + amounts[2 * axis]! + amounts[2 * axis + 1]!);
+    const shape = wire.shape.map(
+      (size, axis) => size + amounts[2 * axis]! + amounts[2 * axis + 1]!,
+    );
     const paddings = graph.matrix([wire.shape.length, 2], amounts);
     return graph.operator('PAD', [wire, paddings], shape, wire);
   },
