@@ -1,3 +1,4 @@
+import { PLAN_MAX_SHIFT } from '../../format/constants.ts';
 import { meanMultiplier, reducedAxes } from '../../reference/kernels/mean.ts';
 import { softmaxParameters } from '../../reference/kernels/softmax.ts';
 import { common, type Lower } from './lowering.ts';
@@ -19,7 +20,10 @@ export const softmax: Lower = (node) => {
         'which C leaves undefined)',
     );
   }
-  return [{ kind: 'SOFTMAX', ...common(node), rows, depth, ...softmaxParameters(node) }];
+  const { multiplier, shift, least } = softmaxParameters(node);
+  // Where a shift is past what plans hold, `least` is 0: nothing but a difference of 0 is multiplied.
+  const held = { multiplier, shift: Math.min(shift, PLAN_MAX_SHIFT), least };
+  return [{ kind: 'SOFTMAX', ...common(node), rows, depth, ...held }];
 };
 
 /** Axes that lie side by side: a tensor of three dimensions, of which the middle one goes. */
