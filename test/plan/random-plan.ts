@@ -106,7 +106,7 @@ function constantsOf(
   const wanted = random.pick(layouts);
   const pairs = wanted === 'PAIRS' ? packPairs(rows, outC, taps) : undefined;
   const layout = wanted === 'PAIRS' && pairs === undefined ? 'DENSE' : wanted;
-  const packed = layout === 'RUNS' ? packRuns(rows, outC, taps) : packDense(rows, outC, taps);
+  const packed = layout === 'RUNS' ? packRuns(rows, outC, taps)! : packDense(rows, outC, taps);
   const weights = pairs ?? packed;
   const [least, most] = isNarrow
     ? [-22, -1]

@@ -35,22 +35,33 @@ const alignDown = (value: number): number => Math.floor(value / ARENA_ALIGNMENT)
 /** What two buffers that are needed at once ask of each other. */
 class Conflicts {
   readonly #buffers: readonly ArenaBuffer[];
-  readonly #overlaps: ReadonlyMap<string, ArenaOverlap>;
+  /** By the one buffer times their number, plus the other. */
+  readonly #overlaps: ReadonlyMap<number, ArenaOverlap>;
+  /** For each buffer the others that are needed when it is. */
+  readonly atOnce: readonly (readonly number[])[];
 
   constructor(buffers: readonly ArenaBuffer[], overlaps: readonly ArenaOverlap[]) {
     this.#buffers = buffers;
     this.#overlaps = new Map(
-      overlaps.map((overlap) => [`${overlap.input} ${overlap.output}`, overlap]),
+      overlaps.flatMap((overlap) => [
+        [this.#key(overlap.input, overlap.output), overlap] as const,
+        [this.#key(overlap.output, overlap.input), overlap] as const,
+      ]),
+    );
+    this.atOnce = buffers.map((one, own) =>
+      [...buffers.keys()].filter((index) => {
+        const other = buffers[index]!;
+        return index !== own && one.from <= other.to && other.from <= one.to;
+      }),
     );
   }
 
-  atOnce(a: number, b: number): boolean {
-    const [one, other] = [this.#buffers[a]!, this.#buffers[b]!];
-    return one.from <= other.to && other.from <= one.to;
+  #key(a: number, b: number): number {
+    return a * this.#buffers.length + b;
   }
 
   overlap(a: number, b: number): ArenaOverlap | undefined {
-    return this.#overlaps.get(`${a} ${b}`) ?? this.#overlaps.get(`${b} ${a}`);
+    return this.#overlaps.get(this.#key(a, b));
   }
 
   /** Whether a buffer may lie at `place` with another at its own. */
@@ -81,29 +92,33 @@ class Conflicts {
   }
 }
 
-/** Puts buffers one by one at the lowest place that is free. */
+/**
+ * Puts buffers one by one at the lowest place that is free.
+ * @returns undefined if it takes more than `mostBytes`
+ */
 function place(
   buffers: readonly ArenaBuffer[],
   conflicts: Conflicts,
   order: readonly number[],
-): ArenaPlan {
+  mostBytes = Number.POSITIVE_INFINITY,
+): ArenaPlan | undefined {
   const places = new Array<number>(buffers.length).fill(0);
-  const done: number[] = [];
+  const isPlaced = new Array<boolean>(buffers.length).fill(false);
   let sizeBytes = 0;
   for (const buffer of order) {
-    const others = done.filter((other) => conflicts.atOnce(buffer, other));
-    const candidates = others.flatMap((other) =>
-      conflicts.candidates(buffer, other, places[other]!),
-    );
-    const found = [0, ...candidates]
-      .filter((candidate) => candidate >= 0)
-      .sort((a, b) => a - b)
-      .find((candidate) =>
-        others.every((other) => conflicts.fits(buffer, candidate, other, places[other]!)),
-      )!;
+    const others = conflicts.atOnce[buffer]!.filter((other) => isPlaced[other]);
+    const isFree = (candidate: number): boolean =>
+      others.every((other) => conflicts.fits(buffer, candidate, other, places[other]!));
+    let found = isFree(0) ? 0 : Number.POSITIVE_INFINITY;
+    for (const other of others) {
+      for (const candidate of conflicts.candidates(buffer, other, places[other]!)) {
+        if (candidate >= 0 && candidate < found && isFree(candidate)) found = candidate;
+      }
+    }
     places[buffer] = found;
-    done.push(buffer);
+    isPlaced[buffer] = true;
     sizeBytes = Math.max(sizeBytes, found + buffers[buffer]!.sizeBytes);
+    if (sizeBytes > mostBytes) return undefined;
   }
   return { places, sizeBytes: alignUp(sizeBytes) };
 }
@@ -140,7 +155,7 @@ export function planArena(
   const bySize = [...buffers.keys()].sort((a, b) => buffers[b]!.sizeBytes - buffers[a]!.sizeBytes);
   const byTime = [...buffers.keys()].sort((a, b) => buffers[a]!.from - buffers[b]!.from);
   const starts = [bySize, byTime, byTime.toReversed()];
-  const plans = starts.map((order) => ({ order, plan: place(buffers, conflicts, order) }));
+  const plans = starts.map((order) => ({ order, plan: place(buffers, conflicts, order)! }));
   let best = plans.reduce((a, b) => (b.plan.sizeBytes < a.plan.sizeBytes ? b : a));
   const random = generator();
   const pairs = Math.max(1, buffers.length ** 2);
@@ -149,8 +164,8 @@ export function planArena(
     const order = [...best.order];
     const [a, b] = [random(order.length), random(order.length)];
     order.splice(b, 0, ...order.splice(a, 1));
-    const plan = place(buffers, conflicts, order);
-    if (plan.sizeBytes <= best.plan.sizeBytes) best = { order, plan };
+    const plan = place(buffers, conflicts, order, best.plan.sizeBytes);
+    if (plan !== undefined) best = { order, plan };
   }
   return best.plan;
 }

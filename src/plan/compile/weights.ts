@@ -46,9 +46,10 @@ interface Choice {
   readonly extra: number;
 }
 
-function compare(operation: WeightedOperation, target: PlanTarget): Choice {
+function compare(operation: WeightedOperation, target: PlanTarget): Choice[] {
   const taps = tapsOf(operation);
   const runs = packRuns(operation.weights, operation.outC, taps);
+  if (runs === undefined) return [];
   const cost = !hasDsp(target)
     ? PORTABLE
     : operation.kind === 'CONV_2D'
@@ -58,12 +59,8 @@ function compare(operation: WeightedOperation, target: PlanTarget): Choice {
   const entries = ((runs.length - 2 * operation.outC) / 6) * 4;
   const uses = macsOf(operation) / (operation.outC * taps);
   const extra = uses * (entries * cost.entry - operation.outC * taps * cost.tap);
-  return {
-    operation,
-    dense: dense(operation, target),
-    runs: { layout: 'RUNS', bytes: runs },
-    extra,
-  };
+  const choice = { operation, dense: dense(operation, target), extra };
+  return [{ ...choice, runs: { layout: 'RUNS', bytes: runs } }];
 }
 
 /**
@@ -77,7 +74,7 @@ export function packWeights(
   const packed = new Map(operations.map((operation) => [operation, dense(operation, target)]));
   const sparse = operations
     .filter(({ kind }) => kind !== 'DEPTHWISE_CONV_2D')
-    .map((operation) => compare(operation, target))
+    .flatMap((operation) => compare(operation, target))
     .filter((choice) => choice.runs.bytes.length < choice.dense.bytes.length)
     .map((choice) => ({
       ...choice,

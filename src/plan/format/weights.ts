@@ -99,16 +99,14 @@ const runsParts = (
 
 /**
  * RUNS: entries (gap, weight) in groups of four; zeros take none, but for one of each 15 in a row.
- * @throws RangeError for a row of more than 65,535 groups, which takes 262,141 weights
+ * @returns undefined for a row of more than 65,535 groups, which takes 262,141 weights
  */
-export function packRuns(rows: Int8Array, outC: number, taps: number): Uint8Array {
+export function packRuns(rows: Int8Array, outC: number, taps: number): Uint8Array | undefined {
   const runs = Array.from({ length: outC }, (_, channel) =>
     runsOf(rows.subarray(channel * taps, (channel + 1) * taps)),
   );
   const groupCounts = runs.map(({ gaps }) => gaps.length / GROUP);
-  if (groupCounts.some((count) => count > MAX_ROW_GROUPS)) {
-    throw new RangeError(`a row has more than ${MAX_ROW_GROUPS} groups`);
-  }
+  if (groupCounts.some((count) => count > MAX_ROW_GROUPS)) return undefined;
   const groups = groupCounts.reduce((sum, count) => sum + count, 0);
   const { gapsAt, weightsAt, end } = runsParts(outC, groups);
   const bytes = new Uint8Array(end);

@@ -95,7 +95,7 @@ test('RUNS: gaps and weights in groups, fillers in long gaps, none for a row of 
   }
   const rowsOfThree = Int8Array.from([...row, ...new Int8Array(40), ...new Int8Array(39), 9]);
   t.deepEqual(
-    [...packRuns(rowsOfThree, 3, 40)],
+    [...packRuns(rowsOfThree, 3, 40)!],
     bytesOf(
       ...[2, 0, 0, 0, 1, 0, 0, 0],
       // 0:5, 15:0, 1:-6, 1:7 | 15:0, 7:-128 and two fillers | 15:0, 15:0, 9:9 and a filler.
@@ -106,13 +106,12 @@ test('RUNS: gaps and weights in groups, fillers in long gaps, none for a row of 
 });
 
 test('an all-zero layer is nothing but counts', (t) => {
-  t.deepEqual([...packRuns(new Int8Array(30), 3, 10)], [0, 0, 0, 0, 0, 0, 0, 0]);
+  t.deepEqual([...packRuns(new Int8Array(30), 3, 10)!], [0, 0, 0, 0, 0, 0, 0, 0]);
 });
 
 test('a row of more groups than 16 bits count is refused', (t) => {
-  t.throws(() => packRuns(new Int8Array(4 * 65_536).fill(1), 1, 4 * 65_536), {
-    instanceOf: RangeError,
-  });
+  t.is(packRuns(new Int8Array(4 * 65_536).fill(1), 1, 4 * 65_536), undefined);
+  t.not(packRuns(new Int8Array(4 * 65_535).fill(1), 1, 4 * 65_535), undefined);
 });
 
 const problems: readonly [string, PlanLayout, number[], number, number, RegExp][] = [

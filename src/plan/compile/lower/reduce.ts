@@ -1,13 +1,29 @@
+import { PLAN_MAX_SHIFT } from '../../format/constants.ts';
 import { meanMultiplier, reducedAxes } from '../../reference/kernels/mean.ts';
 import { softmaxParameters } from '../../reference/kernels/softmax.ts';
 import { common, type Lower } from './lowering.ts';
 
 const product = (sizes: readonly number[]): number => sizes.reduce((all, size) => all * size, 1);
 
+/**
+ * A row of equal values sums up to 2^19 each, and GetReciprocal of a sum of 2^28 makes a shift of 32 bits, which C
+ * leaves undefined: what TFLite Micro computes then depends on the processor.
+ */
+const MAX_SOFTMAX_DEPTH = 511;
+
 export const softmax: Lower = (node) => {
   const { shape } = node.input(0);
   const [rows, depth] = [product(shape.slice(0, -1)), shape.at(-1) ?? 1];
-  return [{ kind: 'SOFTMAX', ...common(node), rows, depth, ...softmaxParameters(node) }];
+  if (depth > MAX_SOFTMAX_DEPTH) {
+    node.unsupported(
+      `a softmax over ${depth} values (more than ${MAX_SOFTMAX_DEPTH} equal ones make TFLite Micro shift by 32 bits, ` +
+        'which C leaves undefined)',
+    );
+  }
+  const { multiplier, shift, least } = softmaxParameters(node);
+  // Where a shift is past what plans hold, `least` is 0: nothing but a difference of 0 is multiplied.
+  const held = { multiplier, shift: Math.min(shift, PLAN_MAX_SHIFT), least };
+  return [{ kind: 'SOFTMAX', ...common(node), rows, depth, ...held }];
 };
 
 /** Axes that lie side by side: a tensor of three dimensions, of which the middle one goes. */

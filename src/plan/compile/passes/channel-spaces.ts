@@ -21,10 +21,11 @@ export type Channels =
 
 export const channelsOf = ({ shape }: Value): number => shape.at(-1) ?? 1;
 
-/** A constant that is one number, or one for each channel. */
-const isPerChannel = (value: Value, channels: number): boolean => {
+/** A constant that is one number, or one for each channel, in the shape of its own as in the one that is read. */
+const isPerChannel = (value: Value, shape: readonly number[], channels: number): boolean => {
   const count = elementCount(value.shape);
-  return count === 1 || (count === channels && channelsOf(value) === channels);
+  const isRow = channelsOf(value) === channels && shape.at(-1) === channels;
+  return count === 1 || (count === channels && isRow);
 };
 
 function isLinkedOperand(
@@ -37,7 +38,7 @@ function isLinkedOperand(
   if (value.values !== undefined) {
     // Whoever else reads it may need channels that go here.
     const readers = program.operations.filter((reader) => inputsOf(reader).includes(id));
-    return readers.length === 1 && isPerChannel(value, channelsOf(output));
+    return readers.length === 1 && isPerChannel(value, shape, channelsOf(output));
   }
   return (
     elementCount(shape) === elementCount(output.shape) && channelsOf(value) === channelsOf(output)

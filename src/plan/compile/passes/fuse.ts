@@ -38,8 +38,15 @@ class SoleProducers {
   }
 }
 
-/** A table after an operation that clamps, or after another table, becomes part of it. */
-function fuseTable(before: Operation, { table, output }: LookupOperation): Operation | undefined {
+/**
+ * A table after an operation that clamps, or after another table, becomes part of it. Only tables of rescalings can
+ * look like a clamp and move the zero point, which the operation before would then add.
+ */
+function fuseTable(
+  program: Program,
+  before: Operation,
+  { table, output }: LookupOperation,
+): Operation | undefined {
   if (before.kind === 'LOOKUP') {
     const both = before.table.map((value) => table[value - INT8_MIN]!);
     return { ...before, table: both, output };
@@ -48,6 +55,8 @@ function fuseTable(before: Operation, { table, output }: LookupOperation): Opera
   if (clamp === undefined || !(isWeighted(before) || isPool(before) || isBinary(before))) {
     return undefined;
   }
+  const zeroOf = (id: number): number => programValue(program, id).zeroPoint;
+  if (zeroOf(before.output) !== zeroOf(output)) return undefined;
   // Ranges that do not meet leave the later one's end.
   const within = (value: number): number => Math.min(clamp.max, Math.max(clamp.min, value));
   return { ...before, output, min: within(before.min), max: within(before.max) };
@@ -71,7 +80,11 @@ function fusePadding(
   if (pad.fill !== programValue(program, after.input).zeroPoint) return undefined;
   const [padTop, padLeft] = [after.padTop + paddings[2]!, after.padLeft + paddings[4]!];
   if (padTop > MAX_PADDING || padLeft > MAX_PADDING) return undefined;
-  const [, inH, inW] = block.shape as [number, number, number, number];
+  const [batches, inH, inW, inC] = block.shape as [number, number, number, number];
+  // A reshape between the two makes another image of it.
+  const [height, width] = [inH + paddings[2]! + paddings[3]!, inW + paddings[4]! + paddings[5]!];
+  const isSame = after.batches === batches && after.inC === inC;
+  if (!isSame || after.inH !== height || after.inW !== width) return undefined;
   return { ...after, input: block.input, inH, inW, padTop, padLeft };
 }
 
@@ -90,7 +103,7 @@ function fuseOne(
   if (gone === undefined) return undefined;
   const fused =
     operation.kind === 'LOOKUP'
-      ? fuseTable(gone, operation)
+      ? fuseTable(program, gone, operation)
       : gone.kind === 'MOVE'
         ? fusePadding(gone, operation, program)
         : undefined;
@@ -110,7 +123,14 @@ export function fuseOperations(program: Program): Program {
     const operations = current.operations.flatMap((operation) =>
       operation === gone ? [] : operation === found.operation ? [fused] : [operation],
     );
-    current = { ...current, operations };
+    // What is made has the shape in which it is made, whatever a reshape between the two had made of it.
+    const { shape } = programValue(current, gone.output);
+    const value = programValue(current, fused.output);
+    const isMoved = fused.output !== gone.output && found.operation.kind === 'LOOKUP';
+    const values = isMoved
+      ? new Map(current.values).set(fused.output, { ...value, shape })
+      : current.values;
+    current = { ...current, operations, values };
   }
 }
 
