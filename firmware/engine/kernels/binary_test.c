@@ -34,6 +34,15 @@ static void random_steps(const uint32_t *shape, uint32_t *steps, bool repeated) 
   }
 }
 
+static void swap_factors(struct plan_binary_step *step) {
+  const int32_t multiplier = step->a_multiplier;
+  const int8_t shift = step->a_shift;
+  step->a_multiplier = step->b_multiplier;
+  step->a_shift = step->b_shift;
+  step->b_multiplier = multiplier;
+  step->b_shift = shift;
+}
+
 /** As add_common.cc: the factor of the greater scale is 1/2. */
 static void random_factors(struct plan_binary_step *step) {
   step->a_multiplier = 1 << 30;
@@ -43,19 +52,26 @@ static void random_factors(struct plan_binary_step *step) {
     step->b_multiplier = 1 << 30;
     step->b_shift = 0;
   }
-  if (test_chance(2)) {
-    const int32_t multiplier = step->a_multiplier;
-    const int8_t shift = step->a_shift;
-    step->a_multiplier = step->b_multiplier;
-    step->a_shift = step->b_shift;
-    step->b_multiplier = multiplier;
-    step->b_shift = shift;
-  }
+  if (test_chance(2)) swap_factors(step);
   if (test_chance(5)) {
     step->a_multiplier = test_multiplier();
     step->a_shift = test_shift(-8, 2);
     step->b_shift = test_shift(-8, 2);
   }
+}
+
+/** Factors so small that the last bit of a rescaled operand is seen in the output. */
+static void fine_factors(struct plan_binary_step *step) {
+  step->a_multiplier = 1 << 30;
+  step->a_shift = 0;
+  step->b_multiplier = test_between(1 << 30, INT32_MAX);
+  step->b_shift = (int8_t)test_between(-27, -18);
+  if (test_chance(4)) {
+    step->b_multiplier = test_between(0, 3000);
+    step->b_shift = (int8_t)test_between(-2, 0);
+  }
+  step->output_multiplier = test_between(1 << 30, INT32_MAX);
+  step->output_shift = (int8_t)test_between(-2, -1);
 }
 
 static struct plan_binary_step random_step(void) {
@@ -109,6 +125,16 @@ static void check(struct plan_binary_step *step) {
   const uint32_t b_bytes = extent(step->shape, step->b_steps);
   int8_t *arena = test_values(a_bytes + b_bytes + count);
   int8_t *plan = test_values(b_bytes);
+  if (test_chance(4)) {
+    fine_factors(step);
+    for (uint32_t index = 0; index < a_bytes; index++) arena[index] = step->a_zero;
+    if (test_chance(2)) {
+      swap_factors(step);
+      for (uint32_t index = 0; index < a_bytes; index++) arena[index] = test_int8();
+      for (uint32_t index = 0; index < b_bytes; index++) plan[index] = step->b_zero;
+      for (uint32_t index = 0; index < b_bytes; index++) arena[a_bytes + index] = step->b_zero;
+    }
+  }
   int8_t *before = test_copy(arena, a_bytes + b_bytes);
   const struct engine engine = {.plan = (uint8_t *)plan, .arena = (uint8_t *)arena};
   const bool constant = test_chance(2);

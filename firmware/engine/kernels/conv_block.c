@@ -42,7 +42,7 @@ static inline void conv_block_write(struct conv_block_writer *writer, uint32_t f
     return;
   }
 #ifdef KERNEL_DSP
-  uint32_t *words = (uint32_t *)(void *)to;
+  dsp_word *words = (dsp_word *)(void *)to;
   words[0] = dsp_sxtb16(four);
   words[SCRATCH_CONV_PIXELS] = dsp_sxtb16_odd(four);
 #else
@@ -135,8 +135,8 @@ void conv_block_window(const struct conv_block *block, uint32_t pixel, int32_t y
  * group goes r0 to, r1 to r4 the pixels' values, r5 to r11 and lr groups, r12 the end of the first
  * pixel's.
  */
-__attribute__((naked, noinline)) static uint32_t *conv_block_groups(
-    uint32_t *to __attribute__((unused)), const int8_t *from __attribute__((unused)),
+__attribute__((naked, noinline)) static dsp_word *conv_block_groups(
+    dsp_word *to __attribute__((unused)), const int8_t *from __attribute__((unused)),
     uint32_t step __attribute__((unused)), uint32_t size_bytes __attribute__((unused))) {
   __asm__ volatile(
       "push {r4-r11, lr}\n\t"
@@ -162,7 +162,8 @@ __attribute__((naked, noinline)) static uint32_t *conv_block_groups(
       "stm r0!, {r5-r8}\n\t"
       "cmp r1, r12\n\t"
       "bne 1b\n\t"
-      "pop {r4-r11, pc}\n");
+      "pop {r4-r11, pc}\n" ::
+          : "memory");
 }
 
 /** A group's taps 0 and 2 (or 1 and 3) of all pixels from r9, r10, r11 and lr, two words for each
@@ -177,8 +178,8 @@ __attribute__((naked, noinline)) static uint32_t *conv_block_groups(
   "strd r10, lr, [r0, #" second "]\n\t"
 
 /** The same for a block that lies by taps. The stack holds the end. */
-__attribute__((naked, noinline)) static uint32_t *conv_block_taps(
-    uint32_t *to __attribute__((unused)), const int8_t *from __attribute__((unused)),
+__attribute__((naked, noinline)) static dsp_word *conv_block_taps(
+    dsp_word *to __attribute__((unused)), const int8_t *from __attribute__((unused)),
     uint32_t step __attribute__((unused)), uint32_t size_bytes __attribute__((unused))) {
   __asm__ volatile(
       "push {r4-r11, lr}\n\t"
@@ -206,7 +207,7 @@ __attribute__((naked, noinline)) static uint32_t *conv_block_taps(
       "cmp r1, r12\n\t"
       "bne 1b\n\t"
       "pop {r12}\n\t"
-      "pop {r4-r11, pc}\n");
+      "pop {r4-r11, pc}\n" ::: "memory");
 }
 
 /**
@@ -231,13 +232,13 @@ int conv_block_four_windows(const struct conv_block *block, int32_t y, int32_t x
   }
   const uint32_t group_taps = kernel_round_up(row_taps, 4u);
   const uint32_t pixel_bytes = (uint32_t)block->stride_w * block->depth;
-  uint32_t *to = (uint32_t *)(void *)block->values;
+  dsp_word *to = (dsp_word *)(void *)block->values;
   for (uint32_t ky = 0; ky < block->kernel_h; ky++, y += block->dilation_h) {
     if (y < 0 || y >= block->height) {
       uint32_t zeros;
       memcpy(&zeros, block->zeros, 4);
       const uint32_t two = dsp_sxtb16(zeros);
-      for (const uint32_t *end = to + 2u * group_taps; to != end;) *to++ = two;
+      for (const dsp_word *end = to + 2u * group_taps; to != end;) *to++ = two;
       continue;
     }
     const int8_t *from = block->image + (uint32_t)y * block->row_bytes + (uint32_t)x * block->depth;

@@ -102,7 +102,8 @@ __attribute__((naked, noinline)) static void conv_pairs_words(struct conv_task *
       :
       : CONV_TASK_AT(block), CONV_TASK_AT(wide_end), CONV_TASK_AT(pair_weights),
         CONV_TASK_AT(count), CONV_TASK_AT(multipliers), CONV_TASK_AT(output),
-        CONV_TASK_AT(unit), CONV_TASK_AT(sums), CONV_TASK_AT(bias));
+        CONV_TASK_AT(unit), CONV_TASK_AT(sums), CONV_TASK_AT(bias)
+      : "memory");
 }
 
 CONV_TASK_BESIDE(wide_end, end);

@@ -70,7 +70,8 @@ __attribute__((naked, noinline)) static void conv_runs_entries(struct conv_task 
       :
       : CONV_TASK_AT(block), CONV_TASK_AT(count), CONV_TASK_AT(multipliers), CONV_TASK_AT(output),
         CONV_TASK_AT(unit), CONV_TASK_AT(sums), [gaps] "i"(offsetof(struct conv_task, runs.gaps)),
-        [groups] "i"(offsetof(struct conv_task, runs.groups)));
+        [groups] "i"(offsetof(struct conv_task, runs.groups))
+      : "memory");
 }
 
 CONV_TASK_BESIDE(runs.gaps, runs.weights);

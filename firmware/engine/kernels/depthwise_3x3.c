@@ -103,7 +103,7 @@
       "pop {r4-r11, pc}\n" \
       :                                                                                          \
       : DEPTHWISE_AT(bias), DEPTHWISE_AT(weights), DEPTHWISE_AT(stride),                         \
-        DEPTHWISE_AT(row_bytes), DEPTHWISE_AT(rows), DEPTHWISE_AT(row_step))
+        DEPTHWISE_AT(row_bytes), DEPTHWISE_AT(rows), DEPTHWISE_AT(row_step) : "memory")
 
 /** What is loaded together. */
 _Static_assert(offsetof(struct depthwise_3x3, output) == 8, "DEPTHWISE_RUN");

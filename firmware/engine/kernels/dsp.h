@@ -8,6 +8,9 @@
 #if defined(__ARM_FEATURE_DSP) && defined(__thumb2__)
 #define KERNEL_DSP 1
 
+/** A word over memory that is read by halves elsewhere. */
+typedef uint32_t __attribute__((may_alias)) dsp_word;
+
 #define DSP_UNARY(name, instruction)             \
   static inline uint32_t name(uint32_t from) {   \
     uint32_t to;                                 \

@@ -76,7 +76,8 @@ __attribute__((naked, noinline)) static void fully_connected_words(
       "stm r0, {r3-r6}\n\t"
       "pop {r4-r11, pc}\n"
       :
-      : [weights] "i"(offsetof(struct fully_connected_pairs, weights)));
+      : [weights] "i"(offsetof(struct fully_connected_pairs, weights))
+      : "memory");
 }
 
 #else

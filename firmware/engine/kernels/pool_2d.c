@@ -11,8 +11,8 @@ struct pool_window {
   uint32_t row_bytes; /* between two rows */
 };
 
-/** One value for so many channels of a window, from `channel` on. */
-typedef void pool_reduce(const struct pool_window *window, uint32_t channel, int8_t *output);
+/** All channels of an output pixel. */
+typedef void pool_pixel(const struct pool_window *window, int8_t *output);
 
 /** Rounded to the nearest, halves away from zero. */
 static int8_t pool_divide(int32_t sum, int32_t count) {
@@ -20,32 +20,39 @@ static int8_t pool_divide(int32_t sum, int32_t count) {
   return (int8_t)((sum > 0 ? sum + half : sum - half) / count);
 }
 
-static void pool_average(const struct pool_window *window, uint32_t channel, int8_t *output) {
-  const int8_t *row = window->first + channel;
+/** Channels from `channel` on. */
+static void pool_average_from(const struct pool_window *window, uint32_t channel, int8_t *output) {
   const uint32_t columns_bytes = window->columns * window->depth;
-  int32_t sum = 0;
-  for (uint32_t y = 0; y < window->rows; y++) {
-    const int8_t *values = row + y * window->row_bytes;
-    for (uint32_t at = 0; at < columns_bytes; at += window->depth) sum += values[at];
+  const int32_t count = (int32_t)(window->rows * window->columns);
+  for (; channel < window->depth; channel++) {
+    const int8_t *row = window->first + channel;
+    int32_t sum = 0;
+    for (uint32_t y = 0; y < window->rows; y++) {
+      const int8_t *values = row + y * window->row_bytes;
+      for (uint32_t at = 0; at < columns_bytes; at += window->depth) sum += values[at];
+    }
+    output[channel] = pool_divide(sum, count);
   }
-  *output = pool_divide(sum, (int32_t)(window->rows * window->columns));
 }
 
-static void pool_max(const struct pool_window *window, uint32_t channel, int8_t *output) {
-  const int8_t *row = window->first + channel;
+static void pool_max_from(const struct pool_window *window, uint32_t channel, int8_t *output) {
   const uint32_t columns_bytes = window->columns * window->depth;
-  int8_t max = -128;
-  for (uint32_t y = 0; y < window->rows; y++) {
-    const int8_t *values = row + y * window->row_bytes;
-    for (uint32_t at = 0; at < columns_bytes; at += window->depth) {
-      if (values[at] > max) max = values[at];
+  for (; channel < window->depth; channel++) {
+    const int8_t *row = window->first + channel;
+    int8_t max = -128;
+    for (uint32_t y = 0; y < window->rows; y++) {
+      const int8_t *values = row + y * window->row_bytes;
+      for (uint32_t at = 0; at < columns_bytes; at += window->depth) {
+        if (values[at] > max) max = values[at];
+      }
     }
+    output[channel] = max;
   }
-  *output = max;
 }
 
 #ifdef KERNEL_DSP
 
+/** Channels at once. */
 #define POOL_LANES 4u
 /** As many values as sum up in 16 bits. */
 #define POOL_NARROW_COUNT 255u
@@ -71,55 +78,65 @@ static inline uint32_t pool_greater(uint32_t a, uint32_t b) {
   return to;
 }
 
-static uint32_t pool_load(const int8_t *from) {
+static inline uint32_t pool_load(const int8_t *from) {
   uint32_t four;
   memcpy(&four, from, 4);
   return four;
 }
 
-static void pool_average_four(const struct pool_window *window, uint32_t channel, int8_t *output) {
-  const uint32_t count = window->rows * window->columns;
-  if (count > POOL_NARROW_COUNT) {
-    for (uint32_t lane = 0; lane < POOL_LANES; lane++) {
-      pool_average(window, channel + lane, output + lane);
+static void pool_average(const struct pool_window *window, int8_t *output) {
+  const uint32_t depth = window->depth;
+  const uint32_t rows = window->rows;
+  const uint32_t count = rows * window->columns;
+  const uint32_t columns_bytes = window->columns * depth;
+  uint32_t channel = 0;
+  for (; count <= POOL_NARROW_COUNT && depth - channel >= POOL_LANES; channel += POOL_LANES) {
+    uint32_t even = 0, odd = 0;
+    uint32_t row = channel;
+    for (uint32_t y = rows; y > 0; y--, row += window->row_bytes) {
+      const int8_t *values = window->first + row;
+      for (uint32_t at = 0; at < columns_bytes; at += depth) {
+        const uint32_t four = pool_load(values + at);
+        even = pool_add_even(even, four);
+        odd = pool_add_odd(odd, four);
+      }
     }
-    return;
+    output[channel] = pool_divide((int16_t)even, (int32_t)count);
+    output[channel + 1u] = pool_divide((int16_t)odd, (int32_t)count);
+    output[channel + 2u] = pool_divide((int32_t)even >> 16, (int32_t)count);
+    output[channel + 3u] = pool_divide((int32_t)odd >> 16, (int32_t)count);
   }
-  const int8_t *row = window->first + channel;
-  const uint32_t columns_bytes = window->columns * window->depth;
-  uint32_t even = 0, odd = 0;
-  for (uint32_t y = 0; y < window->rows; y++) {
-    const int8_t *values = row + y * window->row_bytes;
-    for (uint32_t at = 0; at < columns_bytes; at += window->depth) {
-      const uint32_t four = pool_load(values + at);
-      even = pool_add_even(even, four);
-      odd = pool_add_odd(odd, four);
-    }
-  }
-  output[0] = pool_divide((int16_t)even, (int32_t)count);
-  output[1] = pool_divide((int16_t)odd, (int32_t)count);
-  output[2] = pool_divide((int32_t)even >> 16, (int32_t)count);
-  output[3] = pool_divide((int32_t)odd >> 16, (int32_t)count);
+  pool_average_from(window, channel, output);
 }
 
-static void pool_max_four(const struct pool_window *window, uint32_t channel, int8_t *output) {
-  const int8_t *row = window->first + channel;
-  const uint32_t columns_bytes = window->columns * window->depth;
-  uint32_t max = 0x80808080u;
-  for (uint32_t y = 0; y < window->rows; y++) {
-    const int8_t *values = row + y * window->row_bytes;
-    for (uint32_t at = 0; at < columns_bytes; at += window->depth) {
-      max = pool_greater(max, pool_load(values + at));
+static void pool_max(const struct pool_window *window, int8_t *output) {
+  const uint32_t depth = window->depth;
+  const uint32_t rows = window->rows;
+  const uint32_t columns_bytes = window->columns * depth;
+  uint32_t channel = 0;
+  for (; depth - channel >= POOL_LANES; channel += POOL_LANES) {
+    uint32_t max = 0x80808080u;
+    uint32_t row = channel;
+    for (uint32_t y = rows; y > 0; y--, row += window->row_bytes) {
+      const int8_t *values = window->first + row;
+      for (uint32_t at = 0; at < columns_bytes; at += depth) {
+        max = pool_greater(max, pool_load(values + at));
+      }
     }
+    memcpy(output + channel, &max, 4);
   }
-  memcpy(output, &max, 4);
+  pool_max_from(window, channel, output);
 }
 
 #else
 
-#define POOL_LANES 1u
-#define pool_average_four pool_average
-#define pool_max_four pool_max
+static void pool_average(const struct pool_window *window, int8_t *output) {
+  pool_average_from(window, 0, output);
+}
+
+static void pool_max(const struct pool_window *window, int8_t *output) {
+  pool_max_from(window, 0, output);
+}
 
 #endif
 
@@ -140,7 +157,7 @@ static void pool_clamp(const struct plan_window_step *step, int8_t *output) {
 }
 
 static void pool_2d(const struct engine *engine, const struct plan_window_step *step,
-                    pool_reduce *one, pool_reduce *four) {
+                    pool_pixel *pixel) {
   const uint32_t depth = step->in_c;
   const uint32_t row_bytes = step->in_w * depth;
   struct pool_window window = {.depth = depth, .row_bytes = row_bytes};
@@ -154,11 +171,7 @@ static void pool_2d(const struct engine *engine, const struct plan_window_step *
         const uint32_t x = pool_clip(out_x * step->stride_w, step->pad_left, step->kernel_w,
                                      step->in_w, &window.columns);
         window.first = image + y * row_bytes + x * depth;
-        uint32_t channel = 0;
-        for (; depth - channel >= POOL_LANES; channel += POOL_LANES) {
-          four(&window, channel, output + channel);
-        }
-        for (; channel < depth; channel++) one(&window, channel, output + channel);
+        pixel(&window, output);
         pool_clamp(step, output);
       }
     }
@@ -167,9 +180,9 @@ static void pool_2d(const struct engine *engine, const struct plan_window_step *
 
 /** Of both: tensorflow/lite/kernels/internal/reference/integer_ops/pooling.h. */
 void kernel_average_pool_2d(const struct engine *engine, const struct plan_window_step *step) {
-  pool_2d(engine, step, pool_average, pool_average_four);
+  pool_2d(engine, step, pool_average);
 }
 
 void kernel_max_pool_2d(const struct engine *engine, const struct plan_window_step *step) {
-  pool_2d(engine, step, pool_max, pool_max_four);
+  pool_2d(engine, step, pool_max);
 }

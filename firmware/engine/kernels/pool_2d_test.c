@@ -59,13 +59,28 @@ static struct plan_window_step random_step(void) {
   return step;
 }
 
+/** Windows whose sums are about the greatest that 16 bits hold. */
+static struct plan_window_step large_step(void) {
+  struct plan_window_step step = random_step();
+  step.kernel_h = (uint8_t)test_size(2, 3);
+  step.kernel_w = (uint8_t)test_size(84, 132);
+  step.in_h = step.kernel_h;
+  step.in_w = step.kernel_w;
+  step.pad_top = step.pad_left = 0;
+  step.out_h = step.out_w = 1;
+  return step;
+}
+
 static void check(struct plan_window_step *step) {
   const uint32_t input_bytes = (uint32_t)step->batches * step->in_h * step->in_w * step->in_c;
   const uint32_t output_bytes = (uint32_t)step->batches * step->out_h * step->out_w * step->out_c;
   int8_t *arena = test_values(input_bytes + output_bytes);
   if (test_chance(4)) {
-    for (uint32_t index = 0; index < input_bytes; index++)
-      arena[index] = test_chance(2) ? -128 : 127;
+    const int8_t extreme = test_chance(2) ? -128 : 127;
+    const bool same = test_chance(2);
+    for (uint32_t index = 0; index < input_bytes; index++) {
+      arena[index] = same || test_chance(2) ? extreme : 127;
+    }
   }
   const struct engine engine = {.arena = (uint8_t *)arena};
   step->output = input_bytes;
@@ -90,6 +105,10 @@ static void check(struct plan_window_step *step) {
 int main(void) {
   for (uint32_t round = 0; round < 2000; round++) {
     struct plan_window_step step = random_step();
+    check(&step);
+  }
+  for (uint32_t round = 0; round < 1000; round++) {
+    struct plan_window_step step = large_step();
     check(&step);
   }
   return test_result();

@@ -1,14 +1,7 @@
 import test from 'ava';
-import {
-  decodePlan,
-  encodePlan,
-  type PlanStep,
-  planOracle,
-  runInQemu,
-  runOnHost,
-} from '../../../src/plan/index.ts';
-import { requireFirmware, runProgram } from '../firmware.ts';
+import { decodePlan, encodePlan, type PlanStep, planOracle } from '../../../src/plan/index.ts';
 import { ioOf, KINDS, PlanMemoryBuilder, Random, randomStep } from '../random-plan.ts';
+import { buildFirmware, inQemu, onHost } from './firmware.ts';
 
 /** Steps of each kind, all in one plan, each with places of its own. */
 const STEPS = 120;
@@ -46,7 +39,9 @@ function planOf(kind: PlanStep['kind']): Uint8Array {
   return encodePlan({ ...plan, inputs: [ioOf(0, plan.arenaBytes)], outputs });
 }
 
-test.before(requireFirmware);
+test.before(async () => {
+  await buildFirmware();
+});
 
 for (const kind of KINDS) {
   test(`${kind}: the engine on this machine and in QEMU gives what the oracle gives`, async (t) => {
@@ -59,9 +54,9 @@ for (const kind of KINDS) {
         .map((own) => Buffer.from(own.buffer)),
     );
     const inputs = new Uint8Array(values.buffer, values.byteOffset, values.length);
-    for (const run of [runOnHost, runInQemu]) {
-      const { outputs } = await run({ plan: bytes, inputs, profile: false, runProgram });
-      t.is(Buffer.compare(outputs, expected), 0, run.name);
+    for (const [place, run] of Object.entries({ onHost, inQemu })) {
+      const { outputs } = await run(bytes, inputs);
+      t.is(Buffer.compare(outputs, expected), 0, place);
     }
   });
 }

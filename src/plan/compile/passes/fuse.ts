@@ -10,6 +10,7 @@ import {
   type Program,
   programValue,
   readersOf,
+  type Value,
   type WeightedOperation,
   withInputs,
 } from '../program.ts';
@@ -138,10 +139,15 @@ export function fuseOperations(program: Program): Program {
 export function dropIdentities(program: Program): Program {
   const same = new Map<number, number>();
   const resolve = (id: number): number => same.get(id) ?? id;
-  const operations = program.operations.flatMap((found) => {
+  const operations = program.operations.flatMap((found): Operation[] => {
     const operation = withInputs(found, resolve);
+    if (operation.kind !== 'LOOKUP') return [operation];
+    const [input, output] = [operation.input, operation.output].map((id) =>
+      programValue(program, id),
+    ) as [Value, Value];
     const isSame =
-      operation.kind === 'LOOKUP' &&
+      input.scale === output.scale &&
+      input.zeroPoint === output.zeroPoint &&
       operation.table.every((value, index) => value === index + INT8_MIN);
     if (!isSame) return [operation];
     same.set(operation.output, operation.input);
