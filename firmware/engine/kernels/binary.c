@@ -103,23 +103,64 @@ static void binary_add_halves(const struct plan_binary_step *step, struct binary
   }
 }
 
+/** How an operand is rescaled by at most 1: rounded, but for a shift of 0. */
+struct binary_factor {
+  int32_t zero, multiplier, offset, signs;
+  uint32_t right;
+};
+
+static struct binary_factor binary_factor_of(struct binary_operand operand) {
+  const uint32_t right = (uint32_t)-operand.shift;
+  const struct binary_factor factor = {
+      .zero = operand.zero,
+      .multiplier = operand.multiplier,
+      .offset = right == 0 ? 0 : (int32_t)(1u << (right - 1u)),
+      .signs = right == 0 ? 0 : -1,
+      .right = right,
+  };
+  return factor;
+}
+
+static inline int32_t binary_rescale(struct binary_factor factor, int32_t value) {
+  /* Twice the number is what SMMULR takes for its multiplication by 2^-31. */
+  const int32_t twice = (value - factor.zero) * (1 << (BINARY_LEFT_SHIFT + 1u));
+  const int32_t high = dsp_smmulr(twice, factor.multiplier);
+  return (high + ((high >> 31) & factor.signs) + factor.offset) >> factor.right;
+}
+
+/** A sum, or with `signs` of -1 a difference, of any two scales. */
+static void binary_sums(const struct plan_binary_step *step, struct binary_operand a,
+                        struct binary_operand b, int32_t signs, int8_t *output) {
+  const struct requantize_narrow narrow = binary_output(step);
+  const struct binary_factor first = binary_factor_of(a);
+  const struct binary_factor second = binary_factor_of(b);
+  for (const int8_t *end = output + step->shape[3]; output != end; output++) {
+    const int32_t right = binary_rescale(second, *b.values++);
+    const int32_t left = binary_rescale(first, *a.values++);
+    *output = requantize_signed(left + ((right ^ signs) - signs), narrow);
+  }
+}
+
 /** @return whether the row was one that it can do: every one that a compiler makes, but for
  * repeated values */
-static int binary_add_fast(const struct plan_binary_step *step, const int8_t *a, const int8_t *b,
-                           int8_t *output) {
+static int binary_sum_fast(const struct plan_binary_step *step, const int8_t *a, const int8_t *b,
+                           int32_t signs, int8_t *output) {
   const struct binary_operand first = {a, step->a_zero, step->a_multiplier, step->a_shift};
   const struct binary_operand second = {b, step->b_zero, step->b_multiplier, step->b_shift};
-  if (step->a_steps[3] != 1 || step->b_steps[3] != 1 || !binary_is_narrow(step->output_shift)) {
+  if (step->a_steps[3] != 1 || step->b_steps[3] != 1 || !binary_is_narrow(step->output_shift) ||
+      first.shift > 0 || second.shift > 0) {
     return 0;
   }
-  if (binary_is_half(first) && binary_is_half(second)) {
+  if (signs != 0) {
+    binary_sums(step, first, second, signs, output);
+  } else if (binary_is_half(first) && binary_is_half(second)) {
     binary_add_halves(step, first, second, output);
   } else if (binary_is_half(first) && second.shift < 0) {
     binary_add_half(step, first, second, output);
   } else if (binary_is_half(second) && first.shift < 0) {
     binary_add_half(step, second, first, output);
   } else {
-    return 0;
+    binary_sums(step, first, second, signs, output);
   }
   binary_clamp(step, output);
   return 1;
@@ -143,24 +184,28 @@ static int binary_mul_fast(const struct plan_binary_step *step, const int8_t *a,
 
 #else
 
-static int binary_add_fast(const struct plan_binary_step *step, const int8_t *a, const int8_t *b,
+static int binary_mul_fast(const struct plan_binary_step *step, const int8_t *a, const int8_t *b,
                            int8_t *output) {
   (void)step, (void)a, (void)b, (void)output;
   return 0;
 }
 
-#define binary_mul_fast binary_add_fast
+static int binary_sum_fast(const struct plan_binary_step *step, const int8_t *a, const int8_t *b,
+                           int32_t signs, int8_t *output) {
+  (void)signs;
+  return binary_mul_fast(step, a, b, output);
+}
 
 #endif
 
 static void binary_add_row(const struct plan_binary_step *step, const int8_t *a, const int8_t *b,
                            int8_t *output) {
-  if (!binary_add_fast(step, a, b, output)) binary_any_row(step, a, b, output, binary_add);
+  if (!binary_sum_fast(step, a, b, 0, output)) binary_any_row(step, a, b, output, binary_add);
 }
 
 static void binary_sub_row(const struct plan_binary_step *step, const int8_t *a, const int8_t *b,
                            int8_t *output) {
-  binary_any_row(step, a, b, output, binary_sub);
+  if (!binary_sum_fast(step, a, b, -1, output)) binary_any_row(step, a, b, output, binary_sub);
 }
 
 static void binary_mul_row(const struct plan_binary_step *step, const int8_t *a, const int8_t *b,
