@@ -100,12 +100,11 @@ for (const [file, checksum, figures] of MODELS) {
     if (model === undefined) return;
     const executor = referenceExecutor(model, file);
     const inputs = SEEDS.map((seed) => lcgInputs(executor, seed));
-    for (const target of ['NATIVE', 'CORTEX_M0', 'CORTEX_M4', 'CORTEX_M55'] as const) {
-      const { bytes } = compileModel(model, target, file);
-      t.is(fnv1a(oracleOutputs(bytes, inputs)), checksum, target);
-      t.is(fnv1a([(await onHost(bytes, flat(inputs))).outputs]), checksum, target);
-    }
     const plan = compileModel(model, 'CORTEX_M4', file);
+    t.is(fnv1a(oracleOutputs(plan.bytes, inputs)), checksum);
+    for (const bytes of [plan.bytes, compileModel(model, 'NATIVE', file).bytes]) {
+      t.is(fnv1a([(await onHost(bytes, flat(inputs))).outputs]), checksum);
+    }
     const run = await inQemu(plan.bytes, flat(inputs));
     t.is(fnv1a([run.outputs]), checksum);
     keepsFigures(t, run, plan, figures);
