@@ -166,6 +166,7 @@ function profileTable({ name, measured, cycles }: Reference): string {
     .map((work) => [
       work.name,
       count(work.instructions),
+      count(work.multiplies),
       count(work.cycles),
       percent(work.cycles / cycles.run.cycles),
     ]);
