@@ -3,7 +3,7 @@
  * what they take on a Cortex-M4 without wait states; other models; pruned weights. QEMU's clock counts instructions
  * one by one, so that the figures are the same on every machine. docs/PERFORMANCE.md reads them.
  *
- *   node dist/bench/mcu.js [--models FOLDER] [--json]      (after `make firmware`; FOLDER, or DUNLIN_SHARED, has models/)
+ *   node dist/bench/mcu.js [--models FOLDER] [--json]      (after `make firmware`; FOLDER, or DUNLIN_SHARED, has models/ and data/)
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -19,9 +19,9 @@ import {
   describe,
   type Other,
   type Peer,
+  type Pruning,
   type PruningRow,
   type Reference,
-  type Report,
 } from './mcu/report.ts';
 
 const REPOSITORY = fileURLToPath(new URL('../../', import.meta.url));
@@ -33,9 +33,12 @@ const OTHERS = [
   'mobilenet_v1_0.25_128_quant.tflite',
 ];
 const FLOATS = ['ad01', 'kws', 'ic'];
-/** Whose pruning is measured, and the shares of its weights that are made zero. */
-const PRUNED = 'kws_ref_model.tflite';
-const SHARES = [0, 0.3, 0.4, 0.5, 0.6, 0.75, 0.9];
+/** The shares of each layer's weights that are made zero. */
+const SHARES: readonly (readonly [name: string, shares: readonly number[]])[] = [
+  ['kws', [0, 0.3, 0.4, 0.5, 0.6, 0.65, 0.7, 0.75, 0.9]],
+  ['ad01', [0, 0.75, 0.85, 0.9]],
+  ['ic', [0, 0.75, 0.9]],
+];
 
 const { values: options } = parseArgs({
   options: { models: { type: 'string' }, json: { type: 'boolean', default: false } },
@@ -88,21 +91,17 @@ async function optimized(): Promise<Other[]> {
   }
 }
 
-async function pruning(): Promise<PruningRow[]> {
-  const dense = read(sharedModel(PRUNED));
+async function pruning(name: string, file: string, shares: readonly number[]): Promise<Pruning> {
+  const dense = read(file);
   const rows: PruningRow[] = [];
-  for (const share of SHARES) {
-    say(`${PRUNED} pruned by ${share}`);
+  for (const share of shares) {
+    say(`${name} pruned by ${share}`);
     const model = pruned(dense, share);
-    const measured = await measure(model, PRUNED);
-    rows.push({
-      share,
-      bytes: weightBytes(model),
-      measured,
-      cycles: await estimateCycles(measured),
-    });
+    const measured = await measure(model, name);
+    const bytes = weightBytes(model);
+    rows.push({ share, bytes, measured, cycles: await estimateCycles(measured) });
   }
-  return rows;
+  return { name, rows };
 }
 
 function requireSameOutputs({ name, peer }: Reference, { checksum }: Measured): void {
@@ -114,27 +113,25 @@ const { source, models } = JSON.parse(readFileSync(PEER, 'utf8')) as {
   source: string;
   models: Record<string, Peer>;
 };
-const hasShared = existsSync(sharedModel(PRUNED));
+const hasShared = existsSync(join(shared, 'models'));
 const references: Reference[] = [];
 const others: Other[] = [];
-for (const [name, peer] of hasShared ? Object.entries(models) : []) {
-  const row = await reference(name, peer);
-  requireSameOutputs(row, row.measured);
-  references.push(row);
-}
+const prunings: Pruning[] = [];
 for (const file of OWN) others.push(await other(file, join(REPOSITORY, file)));
-for (const file of hasShared ? OTHERS : []) others.push(await other(file, sharedModel(file)));
-if (hasShared) others.push(...(await optimized()));
-const report: Report = {
-  source,
-  references,
-  others,
-  pruning: hasShared ? await pruning() : [],
-};
-if (!hasShared) {
-  process.stderr.write(
-    'mcu: there are no reference models (DUNLIN_SHARED or --models names their folder): only our own\n',
-  );
+if (hasShared) {
+  for (const [name, peer] of Object.entries(models)) {
+    const row = await reference(name, peer);
+    requireSameOutputs(row, row.measured);
+    references.push(row);
+  }
+  for (const file of OTHERS) others.push(await other(file, sharedModel(file)));
+  others.push(...(await optimized()));
+  for (const [name, shares] of SHARES) {
+    prunings.push(await pruning(name, sharedModel(models[name]!.file), shares));
+  }
+} else {
+  const where = 'DUNLIN_SHARED or --models names their folder';
+  process.stderr.write(`mcu: there are no reference models (${where}): only our own\n`);
 }
-const { plain, text } = describe(report);
+const { plain, text } = describe({ source, references, others, prunings });
 process.stdout.write(options.json ? `${JSON.stringify(plain)}\n` : text);

@@ -50,11 +50,16 @@ export interface PruningRow {
   readonly cycles: CycleEstimate;
 }
 
+export interface Pruning {
+  readonly name: string;
+  readonly rows: readonly PruningRow[];
+}
+
 export interface Report {
   readonly source: string;
   readonly references: readonly Reference[];
   readonly others: readonly Other[];
-  readonly pruning: readonly PruningRow[];
+  readonly prunings: readonly Pruning[];
 }
 
 const perMac = (instructions: number, macs: number): string =>
@@ -227,8 +232,8 @@ function layoutOf({ plan }: Measured): { weightsBytes: number; runs: number; lay
   };
 }
 
-function pruningTable({ pruning }: Report): string {
-  const rows = pruning.map(({ share, bytes, measured, cycles }) => {
+function pruningTable({ name, rows: measurements }: Pruning): string {
+  const rows = measurements.map(({ share, bytes, measured, cycles }) => {
     const { weightsBytes, runs, layers } = layoutOf(measured);
     const { instructions, setupInstructions } = measured.statistics;
     return [
@@ -246,7 +251,7 @@ function pruningTable({ pruning }: Report): string {
     ];
   });
   return section(
-    'kws pruned: that share of each layer made zero by magnitude',
+    `${name} pruned: that share of each layer's weights made zero by magnitude`,
     'As compiled: layers in runs, bytes of weights and of the plan, instructions, cycles, set-up. Beside it the weights of\n' +
       'all layers but the depthwise ones, all dense, all in runs, all as bitmaps; entries of runs a weight that is left.',
     markdown(
@@ -289,7 +294,7 @@ export function describe(report: Report): { readonly plain: object; readonly tex
     source: report.source,
     references: report.references.map(withPlain),
     others: report.others.map(withPlain),
-    pruning: report.pruning.map(withPlain),
+    prunings: report.prunings.map(({ name, rows }) => ({ name, rows: rows.map(withPlain) })),
   };
   const text = [
     ...(report.references.length === 0
@@ -297,7 +302,7 @@ export function describe(report: Report): { readonly plain: object; readonly tex
       : [besideTable(report), bytesTable(report), wallTable(report)]),
     ...report.references.map(profileTable),
     othersTable(report),
-    ...(report.pruning.length === 0 ? [] : [pruningTable(report)]),
+    ...report.prunings.map(pruningTable),
   ].join('\n');
   return { plain, text };
 }
