@@ -53,10 +53,11 @@ soak: test debian-fuzz
 	DUNLIN_SOAK=$(SOAK_GRAPHS) $(AVA) --timeout=4h test/optimize/random-graphs.test.ts
 	for tour in $$(seq $(SOAK_TOURS)); do $(DUNLIN) demo --once --json --dir .dunlin/soak || exit 1; done
 
-bench: build
+bench: build firmware
 	@node dist/bench/inference.js
 	@node dist/bench/agent-memory.js
 	@node dist/bench/quantizer.js
+	@node dist/bench/mcu.js
 
 firmware: debian-firmware
 	@$(MAKE) -C firmware
