@@ -79,7 +79,7 @@ export function weightBytes(model: TfliteModel): WeightBytes {
     if (channelsLast) continue;
     const taps = weights.length / channels;
     const own = weights.filter((weight) => weight !== 0).length;
-    const packed = packRuns(weights, channels, taps).length;
+    const packed = packRuns(weights, channels, taps)?.length ?? weights.length;
     dense += packPairs(weights, channels, taps)?.length ?? weights.length;
     runs += packed;
     bitmap += channels * Math.ceil(taps / 8) + own;

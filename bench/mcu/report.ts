@@ -87,7 +87,7 @@ function besideTable({ references, source }: Report): string {
   return section(
     'One inference beside TFLite Micro',
     `Theirs: ${source}. In brackets: theirs / ours. Outputs are the same bytes (checksums).`,
-    markdown(head, rows),
+    markdown(head, rows, 2),
   );
 }
 
@@ -181,6 +181,7 @@ function profileTable({ name, measured, cycles }: Reference): string {
     markdown(
       ['operator', 'step', 'MACs', 'instructions', 'a MAC', 'cycles', 'of all cycles'],
       rows,
+      2,
     ),
     '',
     markdown(
@@ -207,9 +208,7 @@ function othersTable({ others }: Report): string {
       ],
     ];
   });
-  const refused = others.flatMap(({ name, refused: why }) =>
-    why === undefined ? [] : [`- ${name}: ${why}`],
-  );
+  const refused = others.flatMap(({ refused: why }) => (why === undefined ? [] : [`- ${why}`]));
   return section(
     'Other models',
     'Nothing to compare with: there are no figures of TFLite Micro here.',
@@ -238,6 +237,7 @@ function pruningTable({ name, rows: measurements }: Pruning): string {
     const { instructions, setupInstructions } = measured.statistics;
     return [
       percent(share),
+      count(measured.plan.deadChannels),
       `${runs} of ${layers}`,
       count(weightsBytes),
       count(measured.plan.bytes.length),
@@ -252,11 +252,13 @@ function pruningTable({ name, rows: measurements }: Pruning): string {
   });
   return section(
     `${name} pruned: that share of each layer's weights made zero by magnitude`,
-    'As compiled: layers in runs, bytes of weights and of the plan, instructions, cycles, set-up. Beside it the weights of\n' +
-      'all layers but the depthwise ones, all dense, all in runs, all as bitmaps; entries of runs a weight that is left.',
+    'As compiled: dead channels (taken out), layers in runs, bytes of weights and of the plan, instructions, cycles, set-up.\n' +
+      'Beside it the weights of all layers but the depthwise ones, dead ones too: all dense, all in runs, all as bitmaps;\n' +
+      'entries of runs a weight that is left.',
     markdown(
       [
         'zeros',
+        'dead',
         'in runs',
         'weights',
         'plan',

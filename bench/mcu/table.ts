@@ -3,12 +3,18 @@ export const millions = (value: number): string => `${(value / 1e6).toFixed(valu
 export const ratio = (value: number): string => `${value.toFixed(2)} x`;
 export const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
 
-/** A table in Markdown: the first column to the left, the others to the right. */
-export function markdown(head: readonly string[], rows: readonly (readonly string[])[]): string {
+/** A table in Markdown: so many columns to the left, the others to the right. */
+export function markdown(
+  head: readonly string[],
+  rows: readonly (readonly string[])[],
+  left = 1,
+): string {
   const all = [head, ...rows];
   const widths = head.map((_, column) => Math.max(3, ...all.map((row) => row[column]!.length)));
-  const line = (row: readonly string[]): string =>
-    `| ${row.map((cell, column) => (column === 0 ? cell.padEnd(widths[0]!) : cell.padStart(widths[column]!))).join(' | ')} |`;
-  const rule = `|${widths.map((width, column) => `${'-'.repeat(width + 1)}${column === 0 ? '-' : ':'}`).join('|')}|`;
+  const pad = (cell: string, column: number): string =>
+    column < left ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!);
+  const line = (row: readonly string[]): string => `| ${row.map(pad).join(' | ')} |`;
+  const rules = widths.map((width, column) => '-'.repeat(width + 1) + (column < left ? '-' : ':'));
+  const rule = `|${rules.join('|')}|`;
   return [line(head), rule, ...rows.map(line)].join('\n');
 }

@@ -24,10 +24,11 @@ import { PLAN_TARGET_NAMES, type PlanTargetName, planTarget } from './plan-targe
 import { runProgramUntil } from './run-program.ts';
 import { grouped, table } from './table.ts';
 
-interface CompileOptions {
+interface CommandOptions {
   readonly target?: PlanTargetName;
   readonly board?: string;
   readonly out?: string;
+  readonly smallest: boolean;
   readonly profile: boolean;
   readonly json: boolean;
 }
@@ -40,6 +41,11 @@ export function compileCommand(io: CommandIo): Command {
     .addOption(new Option('--target <target>', 'what the plan is for').choices(PLAN_TARGET_NAMES))
     .option('--board <name>', 'a profile of devices/boards: its target, and whether it has room')
     .option('--out <file>', 'where to write it (default: <model>.plan beside it)')
+    .option(
+      '--smallest',
+      'store pruned weights sparse wherever that is smaller, even if slower',
+      false,
+    )
     .option('--profile', 'run it in QEMU and say how many instructions each operator takes', false)
     .option('--json', 'print one JSON document', false)
     .addHelpText(
@@ -58,10 +64,10 @@ Examples:
   dunlin compile model.tflite --board nrf52840-dk
   dunlin compile model.tflite --target cortex-m4 --profile        # needs qemu-system-arm and make firmware`,
     )
-    .action((file: string, options: CompileOptions) => compile(io, file, options));
+    .action((file: string, options: CommandOptions) => compile(io, file, options));
 }
 
-async function compile(io: CommandIo, file: string, options: CompileOptions): Promise<void> {
+async function compile(io: CommandIo, file: string, options: CommandOptions): Promise<void> {
   const what = basename(file);
   const board = options.board === undefined ? undefined : await readBoard(options.board);
   const target = options.target ?? board?.target;
@@ -73,7 +79,7 @@ async function compile(io: CommandIo, file: string, options: CompileOptions): Pr
     );
   }
   const model = parseModel(await readNamedFile(file, MAX_MODEL_BYTES), what);
-  const plan = compileModel(model, planTarget(target), what);
+  const plan = compileModel(model, planTarget(target), what, { smallest: options.smallest });
   if (board !== undefined) requireRoom(plan, board, what);
   const out = options.out ?? file.replace(/(\.tflite)?$/, '.plan');
   const profile = options.profile ? await profileOf(io, plan) : undefined;

@@ -9,7 +9,12 @@ export {
   runInQemu,
   runOnHost,
 } from './board/run.ts';
-export { type CompiledOperation, type CompiledPlan, compileModel } from './compile/compile.ts';
+export {
+  type CompiledOperation,
+  type CompiledPlan,
+  type CompileOptions,
+  compileModel,
+} from './compile/compile.ts';
 export {
   PLAN_NARROW_SUMS,
   PLAN_SHARED_MULTIPLIER,

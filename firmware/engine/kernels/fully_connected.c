@@ -136,24 +136,67 @@ static void fully_connected_in_pairs(const struct fully_connected *layer, const 
   }
 }
 
-/** Moves on to the next channel. */
-static int32_t fully_connected_runs(struct conv_runs *runs, const int8_t *values, int32_t sum) {
-  for (uint32_t groups = *runs->groups++; groups > 0; groups--) {
-    uint32_t gaps = *runs->gaps++;
-    for (uint32_t i = 0; i < 4u; i++, gaps >>= 4) {
-      values += gaps & 15u;
-      sum = fixed_add(sum, *runs->weights++ * *values);
+#ifdef KERNEL_DSP
+
+/** An entry: its gap in four bits of r4, its weight in a half of r5 or r6; r3 the values, r12 the
+ * sum. */
+#define FULLY_CONNECTED_ENTRY(bit, half, weight) \
+  "ubfx lr, r4, #" bit                           \
+  ", #4\n\t"                                     \
+  "add r3, r3, lr\n\t"                           \
+  "ldrsb lr, [r3]\n\t"                           \
+  "smlab" half " r12, lr, " weight ", r12\n\t"
+
+/** The sum of a channel's products: `groups` groups of entries. */
+__attribute__((naked, noinline)) static int32_t fully_connected_entries(
+    const uint16_t *gaps __attribute__((unused)), const int8_t *weights __attribute__((unused)),
+    uint32_t groups __attribute__((unused)), const int8_t *values __attribute__((unused))) {
+  __asm__ volatile(
+      "push {r4-r6, lr}\n\t"
+      "mov r12, #0\n\t"
+      "cmp r2, #0\n\t"
+      "beq 2f\n"
+      "1:\n\t"
+      "ldrh r4, [r0], #2\n\t"
+      "ldr r5, [r1], #4\n\t"
+      "sxtb16 r6, r5, ror #8\n\t"
+      "sxtb16 r5, r5\n\t" FULLY_CONNECTED_ENTRY("0", "b", "r5")
+          FULLY_CONNECTED_ENTRY("4", "b", "r6") FULLY_CONNECTED_ENTRY("8", "t", "r5")
+              FULLY_CONNECTED_ENTRY("12", "t", "r6")
+      "subs r2, r2, #1\n\t"
+      "bne 1b\n"
+      "2:\n\t"
+      "mov r0, r12\n\t"
+      "pop {r4-r6, pc}\n" ::: "memory");
+}
+
+#else
+
+static int32_t fully_connected_entries(const uint16_t *gaps, const int8_t *weights, uint32_t groups,
+                                       const int8_t *values) {
+  int32_t sum = 0;
+  for (; groups > 0; groups--) {
+    uint32_t group = *gaps++;
+    for (uint32_t i = 0; i < 4u; i++, group >>= 4) {
+      values += group & 15u;
+      sum = fixed_add(sum, *weights++ * *values);
     }
   }
   return sum;
 }
 
+#endif
+
 static void fully_connected_in_runs(const struct fully_connected *layer, const int8_t *values,
                                     int8_t *output) {
   struct conv_runs runs = conv_runs_of(layer->weights, layer->step->out_c);
   for (uint32_t channel = 0; channel < layer->step->out_c; channel++) {
-    const int32_t sum = fully_connected_runs(&runs, values, layer->bias[channel]);
-    output[channel] = requantize_one(&layer->requantize, channel, sum);
+    const uint32_t groups = *runs.groups++;
+    const int32_t sum = fixed_add(layer->bias[channel],
+                                  fully_connected_entries(runs.gaps, runs.weights, groups, values));
+    fully_connected_finish(&layer->requantize, channel, 1, &sum, output + channel);
+    runs.gaps += groups;
+    runs.weights += 4u * groups;
   }
 }
 

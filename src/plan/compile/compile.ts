@@ -8,7 +8,7 @@ import { planMemory } from './memory.ts';
 import { removeDeadChannels } from './passes/dead-channels.ts';
 import { dropIdentities, dropUnread, fuseOperations } from './passes/fuse.ts';
 import { placeOutputs } from './passes/outputs.ts';
-import { asFullyConnected, flattenPointwise } from './passes/reshape.ts';
+import { asFullyConnected, flattenPointwise, layColumns } from './passes/reshape.ts';
 import { isWeighted, macsOf, type Operation, type Program, programValue } from './program.ts';
 import { type PackedWeights, packWeights } from './weights.ts';
 
@@ -41,10 +41,15 @@ export interface CompiledPlan {
   readonly deadChannels: number;
 }
 
+export interface CompileOptions {
+  /** Pruned weights are stored sparse wherever that is smaller, even where it takes more instructions. */
+  readonly smallest?: boolean;
+}
+
 function optimizeProgram(program: Program): { program: Program; deadChannels: number } {
   const fused = dropUnread(dropIdentities(fuseOperations(dropIdentities(program))));
   const { program: alive, deadChannels } = removeDeadChannels(
-    flattenPointwise(asFullyConnected(fused)),
+    layColumns(flattenPointwise(asFullyConnected(fused))),
   );
   return { program: placeOutputs(dropUnread(alive)), deadChannels };
 }
@@ -69,11 +74,16 @@ function ends(
  * @param what names the model in errors
  * @throws DunlinError model-unsupported naming the operator, the tensor and the reason; as `verifyModel`
  */
-export function compileModel(model: TfliteModel, target: PlanTarget, what: string): CompiledPlan {
+export function compileModel(
+  model: TfliteModel,
+  target: PlanTarget,
+  what: string,
+  { smallest = false }: CompileOptions = {},
+): CompiledPlan {
   const { program, deadChannels } = optimizeProgram(lowerModel(model, what));
   const memory = planMemory(program);
   const constants = new ConstantsBuilder();
-  const weights = packWeights(program.operations.filter(isWeighted), target);
+  const weights = packWeights(program.operations.filter(isWeighted), target, smallest);
   const steps = [];
   const operations: CompiledOperation[] = [];
   for (const [index, operation] of program.operations.entries()) {

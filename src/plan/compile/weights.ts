@@ -22,7 +22,7 @@ interface LoopCost {
 }
 
 const DSP_CONVOLUTION: LoopCost = { tap: 0.8, entry: 2.2 };
-const DSP_FULLY_CONNECTED: LoopCost = { tap: 1.1, entry: 6 };
+const DSP_FULLY_CONNECTED: LoopCost = { tap: 1.15, entry: 5.7 };
 /** Portable C: a tap's load and product, and an entry's gap beside them. */
 const PORTABLE: LoopCost = { tap: 5, entry: 8 };
 
@@ -66,10 +66,12 @@ function compare(operation: WeightedOperation, target: PlanTarget): Choice[] {
 /**
  * A layout for the weights of every operation: RUNS wherever they are smaller, as long as the plan as a whole takes no
  * more instructions for it. Where it would, the dearest for what they save stay dense.
+ * @param smallest whether bytes count alone
  */
 export function packWeights(
   operations: readonly WeightedOperation[],
   target: PlanTarget,
+  smallest: boolean,
 ): ReadonlyMap<WeightedOperation, PackedWeights> {
   const packed = new Map(operations.map((operation) => [operation, dense(operation, target)]));
   const sparse = operations
@@ -83,7 +85,7 @@ export function packWeights(
     .sort((a, b) => a.price - b.price);
   let budget = 0;
   for (const { operation, runs, extra } of sparse) {
-    if (budget + extra > 0) continue;
+    if (budget + extra > 0 && !smallest) continue;
     budget += extra;
     packed.set(operation, runs);
   }

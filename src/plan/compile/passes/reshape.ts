@@ -1,4 +1,11 @@
-import { type Operation, type Program, tapsOf, type WeightedOperation } from '../program.ts';
+import {
+  isPool,
+  isWeighted,
+  type Operation,
+  type Program,
+  tapsOf,
+  type WeightedOperation,
+} from '../program.ts';
 
 const MAX_UINT16 = 0xffff;
 /** Rows from which on the blocks of a convolution gain on a fully connected layer's one by one. */
@@ -45,6 +52,29 @@ export function flattenPointwise(program: Program): Program {
     if (kind === 'FULLY_CONNECTED' && pixels < MIN_BLOCK_ROWS) return operation;
     const row = { batches: 1, inH: 1, inW: pixels, outH: 1, outW: pixels };
     return { ...operation, kind: 'CONV_2D', ...row };
+  });
+  return { ...program, operations };
+}
+
+/**
+ * Windows over images of one column, as signals have them, go over one row instead, which lies the same in memory: the
+ * engine is quick along a row.
+ */
+export function layColumns(program: Program): Program {
+  const operations = program.operations.map((operation): Operation => {
+    if (!isPool(operation) && (!isWeighted(operation) || operation.kind === 'FULLY_CONNECTED')) {
+      return operation;
+    }
+    const { inW, outW, kernelW, padLeft } = operation;
+    if (inW !== 1 || outW !== 1 || kernelW !== 1 || padLeft !== 0) return operation;
+    return {
+      ...operation,
+      ...{ inH: 1, inW: operation.inH, outH: 1, outW: operation.outH },
+      ...{ kernelH: 1, kernelW: operation.kernelH },
+      ...{ strideH: operation.strideW, strideW: operation.strideH },
+      ...{ dilationH: operation.dilationW, dilationW: operation.dilationH },
+      ...{ padTop: 0, padLeft: operation.padTop },
+    };
   });
   return { ...program, operations };
 }
