@@ -30,6 +30,13 @@ const INT8_DB = 15;
 const INT8_STEPS = 1.5;
 /** and there are not many such parts. */
 const MOST_SMALL_SHARE = 0.02;
+/**
+ * Percentile ranges leave rare values out, and a random graph may have its signal in those: they
+ * are no ranges for that graph, as choosing by measurement finds. Of no activation of the shared
+ * models do they clip more than 5e-4 of the energy.
+ */
+const CLIPPED_SHARE = 1e-3;
+const MOST_CLIPPED_GRAPHS = 0.005;
 const DYNAMIC_DB = 25;
 const FLOAT16_DB = 45;
 
@@ -43,6 +50,8 @@ class Tally {
   readonly operators = new Map<string, number>();
   outputs = 0;
   small = 0;
+  /** Graphs whose signal percentile left out. */
+  clipped = 0;
 
   note(model: TfliteModel, distances: readonly Distance[]): void {
     const graph = new Graph(model, 'int8');
@@ -102,6 +111,10 @@ async function tryGraph(seed: number, steps: number, tally: Tally): Promise<void
     const step = largestStep(model);
     const distances = await trial.distances(file);
     const far = tooFar(distances, INT8_DB, step);
+    if (far.length > 0 && method === 'percentile' && trial.clippedShare(method) > CLIPPED_SHARE) {
+      tally.clipped += 1;
+      continue;
+    }
     check(far.length === 0, `int8 by ${method} is far from float`, far);
     tally.note(model, distances);
     if (place === seed % 3) await tryDelegate(trial, file, step);
@@ -126,6 +139,24 @@ async function tryDelegate(trial: RandomTrial, file: Uint8Array, step: number): 
   }
 }
 
+test('a graph that a soak found: x beside x * x, whose signal is in few values', async (t) => {
+  const [seed, steps] = [655593226, 12];
+  const { model } = randomModel(seed, steps);
+  const samples = randomSamples(model, SAMPLES, seed);
+  const trial = await RandomTrial.start(serializeModel(model), samples, load);
+  for (const method of ['mse', 'minmax'] as const) {
+    const [zeros, row] = await trial.distances(await trial.int8(method));
+    t.is(zeros!.sqnrDb, null);
+    // It was 13 at most, with x in the steps of x * x before it was squared.
+    t.true(row!.sqnrDb! >= 30, `${method} ${row!.sqnrDb}`);
+    t.true(trial.clippedShare(method) <= CLIPPED_SHARE);
+  }
+  t.true(trial.clippedShare('percentile') > 0.3);
+  const tally = new Tally();
+  await tryGraph(seed, steps, tally);
+  t.is(tally.clipped, 1);
+});
+
 test('random graphs, quantized every way, stay close to float and to the specification', async (t) => {
   t.timeout(60_000 + GRAPHS * GRAPH_MS);
   const tally = new Tally();
@@ -145,6 +176,8 @@ test('random graphs, quantized every way, stay close to float and to the specifi
   // Made for scales that meet, and around islands of float.
   t.true(tally.operators.get('QUANTIZE')! > 0);
   t.log(`${tally.outputs} outputs, ${tally.small} of them below ${INT8_DB} dB`);
+  t.log(`${tally.clipped} of ${GRAPHS} graphs have their signal where percentile clips`);
   t.true(tally.small <= MOST_SMALL_SHARE * tally.outputs);
+  t.true(tally.clipped <= MOST_CLIPPED_GRAPHS * GRAPHS);
   t.is(runtime.openCount, 0);
 });

@@ -5,8 +5,10 @@ import { type FloatModel, openFloatModel } from '../../src/optimize/float-model.
 import { type RangeMethod, type SampleSet, samplesOf } from '../../src/optimize/index.ts';
 import { decibels } from '../../src/optimize/measure/agreement.ts';
 import { inferReals, type Samples } from '../../src/optimize/measure/sample-runs.ts';
+import { rangeOf } from '../../src/optimize/quantize/affine.ts';
 import { writeDynamicModel } from '../../src/optimize/quantize/dynamic-model.ts';
 import { writeFloat16Model } from '../../src/optimize/quantize/float16-model.ts';
+import { planInt8 } from '../../src/optimize/quantize/int8-plan.ts';
 import { quantizeInt8 } from '../../src/optimize/quantize/quantize-int8.ts';
 import { DEFAULT_SETTINGS, type OptimizeSettings } from '../../src/optimize/request.ts';
 
@@ -64,6 +66,22 @@ export class RandomTrial {
       { load: this.#load, signal: this.#signal, onTrial: () => {} },
     );
     return bytes;
+  }
+
+  /** Energy that a method's ranges clip, as a share of all: of the activation that loses most. */
+  clippedShare(ranges: RangeMethod): number {
+    const { affines } = planInt8(this.#float, this.#calibration, ranges);
+    const shares = [...affines].map(([tensor, affine]) => {
+      const { centers, counts } = this.#calibration.get(tensor)!.histogram.bins();
+      const { low, high } = rangeOf(affine);
+      let [energy, clipped] = [0, 0];
+      for (const [bin, center] of centers.entries()) {
+        energy += counts[bin]! * center ** 2;
+        clipped += counts[bin]! * Math.max(low - center, center - high, 0) ** 2;
+      }
+      return energy === 0 ? 0 : clipped / energy;
+    });
+    return Math.max(...shares);
   }
 
   dynamic(): Uint8Array {

@@ -5,7 +5,11 @@ import type { Bins, Histogram } from './histogram.ts';
 export type RangeMethod = 'mse' | 'minmax' | 'percentile';
 export const RANGE_METHODS: readonly RangeMethod[] = ['mse', 'minmax', 'percentile'];
 
-/** `percentile` leaves this share of the values out at each end. */
+/**
+ * `percentile` leaves this share of the values out at each end, however large they are: no
+ * histogram tells a value that carries the signal from one that a sensor got wrong. Runs of the
+ * model do (`quantizeInt8`).
+ */
 const PERCENTILE_TAIL = 1e-4;
 /** `mse` tries ends from 100 % down to this share of the extreme, in steps of `MSE_STEP`. */
 const MSE_LEAST = 0.3;

@@ -1,12 +1,11 @@
 import type { TfliteOperator } from '../../tflite/index.ts';
 import type { Calibration } from '../calibrate/calibrate.ts';
-import { Histogram } from '../calibrate/histogram.ts';
-import { chooseRange, type RangeMethod } from '../calibrate/ranges.ts';
+import type { RangeMethod } from '../calibrate/ranges.ts';
 import type { FloatModel } from '../float-model.ts';
-import { type Affine, affineOf, rangeOf, sameAffine } from './affine.ts';
+import type { Affine } from './affine.ts';
 import { type Int8Scheme, int8Scheme } from './int8-schemes.ts';
 import { raiseScales } from './scale-limits.ts';
-import { ALWAYS_ZERO } from './tensor-places.ts';
+import { TensorGroups } from './tensor-groups.ts';
 
 /** One operator of the float model in the int8 one. */
 export type OperatorPlan =
@@ -23,7 +22,8 @@ export interface Int8Plan {
 /**
  * Decides what computes in int8 and with which parameters. Tensors between which a kernel moves values share theirs;
  * where a kernel has an output's parameters built in, those stand. An operator that moves several inputs into one
- * output gets a QUANTIZE before each input that cannot share: the writer sees that by unequal parameters.
+ * output gets a QUANTIZE before each input that cannot share, or whose other readers would lose by
+ * it: the writer sees that by unequal parameters.
  */
 export function planInt8(
   float: FloatModel,
@@ -82,107 +82,53 @@ function planOperator(
 
 const isNotFloat = ({ type }: { readonly type: string }): boolean => type !== 'float32';
 
+/** Several tensors that a kernel moves into one. */
+interface Meeting {
+  readonly output: number;
+  /** The computed ones. */
+  readonly sources: readonly number[];
+}
+
 /** First where there is one input, so that a built-in output has reached all it can before several meet. */
 function joinMoved(
   { subgraph, graph }: FloatModel,
   plans: readonly OperatorPlan[],
   groups: TensorGroups,
 ): void {
-  const moves = plans.flatMap((plan, place) => {
-    if (plan.kind !== 'int8' || plan.scheme.output !== 'same') return [];
-    const { inputs, outputs } = subgraph.operators[place]!;
-    const sources = plan.activations.map((position) => inputs[position]!);
-    return [{ sources, outputs }];
-  });
   const computed = (index: number): boolean => !graph.isConstant(graph.tensor(index));
-  for (const { sources, outputs } of moves) {
+  const meetings: Meeting[] = [];
+  const read = new Set(subgraph.outputs);
+  for (const [place, plan] of plans.entries()) {
+    const { inputs, outputs } = subgraph.operators[place]!;
+    if (plan.kind !== 'int8' || plan.scheme.output !== 'same') {
+      for (const input of inputs) read.add(input);
+      continue;
+    }
+    const sources = plan.activations.map((position) => inputs[position]!);
     for (const output of outputs.slice(1)) groups.join(outputs[0]!, output);
     if (sources.length === 1) groups.join(outputs[0]!, sources[0]!);
+    else meetings.push({ output: outputs[0]!, sources: sources.filter(computed) });
   }
-  for (const { sources, outputs } of moves) {
-    if (sources.length === 1) continue;
-    for (const source of sources.filter(computed)) groups.join(outputs[0]!, source);
-  }
+  joinMeetings(meetings, read, groups);
 }
 
-/** Tensors that share parameters: disjoint sets, each with at most one pair that a kernel has built in. */
-class TensorGroups {
-  readonly #calibration: Calibration;
-  readonly #parents = new Map<number, number>();
-  readonly #fixed = new Map<number, Affine>();
-  readonly #members = new Map<number, number[]>();
-
-  constructor(calibration: Calibration) {
-    this.#calibration = calibration;
-    for (const tensor of calibration.keys()) this.#members.set(tensor, [tensor]);
-  }
-
-  fix(tensor: number, affine: Affine): void {
-    this.#fixed.set(tensor, affine);
-  }
-
-  /** Makes two groups one, unless what is built into one does not hold what the other was seen to hold. */
-  join(a: number, b: number): void {
-    const [left, right] = [this.#root(a), this.#root(b)];
-    if (left === right) return;
-    const fixed = this.#fixed.get(left) ?? this.#fixed.get(right);
-    if (fixed !== undefined && !(this.#accepts(left, fixed) && this.#accepts(right, fixed))) return;
-    this.#members.set(left, [...this.members(left), ...this.members(right)]);
-    this.#parents.set(right, left);
-    if (fixed !== undefined) this.#fixed.set(left, fixed);
-  }
-
-  members(tensor: number): readonly number[] {
-    return this.#members.get(this.#root(tensor)) ?? [tensor];
-  }
-
-  /** What gets other parameters together with a tensor: it alone, where its group's are built into a kernel. */
-  free(tensor: number): readonly number[] {
-    return this.#fixed.has(this.#root(tensor)) ? [tensor] : this.members(tensor);
-  }
-
-  affines(method: RangeMethod): Map<number, Affine> {
-    const found = new Map<number, Affine>();
-    for (const tensor of this.#calibration.keys()) {
-      const root = this.#root(tensor);
-      if (!found.has(root)) found.set(root, this.#fixed.get(root) ?? this.#choose(root, method));
-      found.set(tensor, found.get(root)!);
-    }
-    return found;
-  }
-
-  #choose(root: number, method: RangeMethod): Affine {
-    const range = chooseRange(this.#histogram(root), method);
-    return range.low === range.high ? ALWAYS_ZERO : affineOf(range);
-  }
-
-  #histogram(root: number): Histogram {
-    const merged = new Histogram();
-    for (const member of this.members(root)) {
-      const statistics = this.#calibration.get(member);
-      if (statistics !== undefined) merged.merge(statistics.histogram);
-    }
-    return merged;
-  }
-
-  /** A group with nothing built in is accepted only for one step more than its range: a clipped sum is a wrong one. */
-  #accepts(root: number, affine: Affine): boolean {
-    const own = this.#fixed.get(root);
-    if (own !== undefined) return sameAffine(own, affine);
-    const { min, max } = this.#histogram(root);
-    const { low, high } = rangeOf(affine);
-    return min >= low - affine.scale && max <= high + affine.scale;
-  }
-
-  #root(tensor: number): number {
-    let root = tensor;
-    for (
-      let parent = this.#parents.get(root);
-      parent !== undefined;
-      parent = this.#parents.get(root)
-    ) {
-      root = parent;
-    }
-    return root;
+function joinMeetings(
+  meetings: readonly Meeting[],
+  read: ReadonlySet<number>,
+  groups: TensorGroups,
+): void {
+  // What comes out is as coarse as the coarsest that goes in, whatever its own steps are.
+  const spans = new Map(
+    meetings.map((meeting) => {
+      const { output, sources } = meeting;
+      return [meeting, Math.max(...[output, ...sources].map((tensor) => groups.spanOf(tensor)))];
+    }),
+  );
+  for (const tensor of read) groups.rely(tensor);
+  for (const [{ output }, span] of spans) groups.relax(output, span);
+  // The narrow ones first: a tensor that goes into two of them shares with the finer.
+  const narrowFirst = [...spans].sort(([, a], [, b]) => a - b);
+  for (const [{ output, sources }] of narrowFirst) {
+    for (const source of sources) groups.meet(output, source);
   }
 }
