@@ -53,31 +53,55 @@ static inline void conv_block_write(struct conv_block_writer *writer, uint32_t f
 #endif
 }
 
+#ifdef KERNEL_DSP
+
+/** Whole groups beside their fellows, quickly. @return how many taps those were */
+static uint32_t conv_block_append_groups(struct conv_block_writer *writer, const int8_t *from,
+                                         uint32_t advance, uint32_t count) {
+  const uint32_t bits = writer->bits;
+  const uint32_t taps = count & ~3u;
+  dsp_word *to = (dsp_word *)(void *)writer->to;
+  const dsp_word *end = to + taps * (SCRATCH_CONV_PIXELS / 2u);
+  uint32_t pending = writer->pending;
+  for (; to != end; to += 2u * SCRATCH_CONV_PIXELS, from += 4u * advance) {
+    uint32_t four;
+    memcpy(&four, from, 4);
+    const uint32_t group = pending | four << bits;
+    /* Of no bits pending none are left over. */
+    pending = four >> 1 >> (31u - bits);
+    to[0] = dsp_sxtb16(group);
+    to[SCRATCH_CONV_PIXELS] = dsp_sxtb16_odd(group);
+  }
+  writer->pending = pending;
+  writer->to = (int16_t *)(void *)to;
+  return taps;
+}
+
+#endif
+
 /** Values that lie in a row (`advance` 1), or the first of four that are the same (0). */
 static void conv_block_append(struct conv_block_writer *writer, const int8_t *from,
                               uint32_t advance, uint32_t count) {
-  uint32_t bits = writer->bits;
-  uint32_t pending = writer->pending;
-  for (; count >= 4u; count -= 4u, from += 4u * advance) {
+#ifdef KERNEL_DSP
+  if (!writer->by_tap) {
+    const uint32_t taps = conv_block_append_groups(writer, from, advance, count);
+    from += taps * advance;
+    count -= taps;
+  }
+#endif
+  for (; writer->bits == 0 && count >= 4u; count -= 4u, from += 4u * advance) {
     uint32_t four;
     memcpy(&four, from, 4);
-    if (bits == 0) {
-      conv_block_write(writer, four);
-    } else {
-      conv_block_write(writer, pending | four << bits);
-      pending = four >> (32u - bits);
-    }
+    conv_block_write(writer, four);
   }
   for (; count > 0; count--, from += advance) {
-    pending |= (uint32_t)(uint8_t)*from << bits;
-    bits += 8;
-    if (bits == 32u) {
-      conv_block_write(writer, pending);
-      pending = bits = 0;
+    writer->pending |= (uint32_t)(uint8_t)*from << writer->bits;
+    writer->bits += 8;
+    if (writer->bits == 32u) {
+      conv_block_write(writer, writer->pending);
+      writer->pending = writer->bits = 0;
     }
   }
-  writer->bits = bits;
-  writer->pending = pending;
 }
 
 /** How much of a window's row lies before the image, inside it and after it, in pixels. */
