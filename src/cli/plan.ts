@@ -9,6 +9,7 @@ import {
   readNamedFile,
   writeFileAtomic,
 } from '../core/index.ts';
+import { cutIntoInputs } from '../inference/index.ts';
 import {
   decodePlan,
   type Plan,
@@ -40,11 +41,11 @@ export function planCommand(io: CommandIo): Command {
   const plan = new Command('plan').description('run execution plans (see dunlin compile)');
   plan
     .command('run')
-    .description('run a plan on int8 samples: in TypeScript, in the engine here, or in QEMU')
+    .description('run a plan on samples: in TypeScript, in the engine here, or in QEMU')
     .argument('<plan>', 'a .plan file')
     .requiredOption(
       '--input <x.npy>',
-      "int8 samples, as the model's input wants them; once for each input of the plan",
+      "samples: int8 as the model's input wants them, or float32; once for each input of the plan",
       append,
       [],
     )
@@ -102,39 +103,38 @@ interface Samples {
 const sumOfSizes = (ends: readonly PlanIo[]): number =>
   ends.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
 
+/** Samples of one input of the plan: int8 as it is, float32 in the input's own steps. */
+async function readInput(io: PlanIo, file: string): Promise<Uint8Array[]> {
+  const array = parseNpy(await readNamedFile(file, MAX_INPUT_BYTES), file);
+  const { sizeBytes, shape, scale, zeroPoint } = io;
+  const spec = {
+    name: file,
+    type: 'int8',
+    shape,
+    lengthBytes: sizeBytes,
+    scale,
+    zeroPoint,
+  } as const;
+  return cutIntoInputs(array, spec, file);
+}
+
 async function readInputs(plan: Plan, files: readonly string[]): Promise<Samples> {
-  const arrays: Int8Array[] = [];
+  const inputs: Uint8Array[][] = [];
   for (const [index, file] of files.entries()) {
-    const array = parseNpy(await readNamedFile(file, MAX_INPUT_BYTES), file);
-    const { sizeBytes, shape } = plan.inputs[index]!;
-    const count = array.data.length;
-    if (array.type !== 'int8' || count === 0 || count % sizeBytes !== 0) {
-      throw new DunlinError(
-        `${file}: ${array.type} (${array.shape.join(', ')}); input ${index} takes int8 samples of ` +
-          `(${shape.join(', ')})`,
-        { code: 'input-invalid' },
-      );
-    }
-    arrays.push(array.data);
+    inputs.push(await readInput(plan.inputs[index]!, file));
   }
-  const samples = arrays[0] === undefined ? 0 : arrays[0].length / plan.inputs[0]!.sizeBytes;
-  const bytes = new Uint8Array(samples * sumOfSizes(plan.inputs));
-  let at = 0;
-  for (const [index, array] of arrays.entries()) {
-    const { sizeBytes } = plan.inputs[index]!;
-    if (array.length !== samples * sizeBytes) {
-      throw new DunlinError(
-        `${files[index]}: ${array.length / sizeBytes} samples; ${files[0]} has ${samples}`,
-        { code: 'input-invalid' },
-      );
-    }
-    for (let sample = 0; sample < samples; sample++) {
-      const own = array.subarray(sample * sizeBytes, (sample + 1) * sizeBytes);
-      bytes.set(own, sample * sumOfSizes(plan.inputs) + at);
-    }
-    at += sizeBytes;
+  const samples = inputs[0]?.length ?? 0;
+  const other = inputs.findIndex((input) => input.length !== samples);
+  if (other !== -1) {
+    throw new DunlinError(
+      `${files[other]}: ${inputs[other]!.length} samples; ${files[0]} has ${samples}`,
+      { code: 'input-invalid' },
+    );
   }
-  return { samples, bytes };
+  const order = Array.from({ length: samples }, (_, sample) =>
+    inputs.map((input) => input[sample]!),
+  );
+  return { samples, bytes: Buffer.concat(order.flat()) };
 }
 
 interface Run {

@@ -144,6 +144,23 @@ test('plan run gives the same bytes at all three places', async (t) => {
   }
 });
 
+test('plan run takes float32 samples in the steps of the input', async (t) => {
+  const path = await planOf(t);
+  const array = parseNpy(await readFile(path('a.npy')), 'a.npy');
+  const data = Float32Array.from(array.data as Int8Array, (value) => 0.05 * (value + 3));
+  await writeFile(path('float.npy'), formatNpy({ type: 'float32', shape: array.shape, data }));
+  const outputs: Buffer[] = [];
+  for (const name of ['a.npy', 'float.npy']) {
+    const [y, z] = [path(`y-${name}`), path(`z-${name}`)];
+    const inputs = ['--input', path(name), '--input', path('b.npy')];
+    const ends = ['--output', y, '--output', z];
+    const ended = await dunlin('plan', 'run', path('net.plan'), ...inputs, ...ends);
+    t.is(ended.status, 0, ended.err);
+    outputs.push(Buffer.concat([await readFile(y), await readFile(z)]));
+  }
+  t.true(outputs[0]!.equals(outputs[1]!));
+});
+
 test('models and boards that do not go together are refused, and nothing is written', async (t) => {
   const path = await folderOf(t);
   const shape = [1, 4, 6, 3];
@@ -184,12 +201,12 @@ test('models and boards that do not go together are refused, and nothing is writ
 
 test('inputs of other types, sizes and numbers, and changed plans, are refused', async (t) => {
   const path = await planOf(t);
-  const write = async (name: string, shape: number[], type: 'int8' | 'float32') => {
+  const write = async (name: string, shape: number[], type: 'int8' | 'int32') => {
     const length = shape.reduce((product, size) => product * size, 1);
-    const data = type === 'int8' ? new Int8Array(length) : new Float32Array(length);
+    const data = type === 'int8' ? new Int8Array(length) : new Int32Array(length);
     await writeFile(path(name), formatNpy({ type, shape, data } as never));
   };
-  await write('float.npy', [3, 4, 4, 2], 'float32');
+  await write('wide.npy', [3, 4, 4, 2], 'int32');
   await write('short.npy', [3, 5], 'int8');
   await write('two.npy', [2, 4, 4, 2], 'int8');
   const bytes = await readFile(path('net.plan'));
@@ -205,11 +222,11 @@ test('inputs of other types, sizes and numbers, and changed plans, are refused',
   const with_ = (name: string): string[] => [plan, '--input', path('a.npy'), '--input', path(name)];
   const changed = [0, 4, 9, 20, 60, bytes.length - 3].map((at) => `changed-${at}.plan`);
   const cases: readonly (readonly [string[], number, RegExp])[] = [
-    [with_('float.npy'), 3, /float\.npy: float32 \(3, 4, 4, 2\); input 1 takes int8.*\[input-inv/],
+    [with_('wide.npy'), 3, /wide\.npy: int32 values, .*; give float32 or int8 \[input-invalid\]/],
     [
       with_('short.npy'),
       3,
-      /short\.npy: int8 \(3, 5\); input 1 .*\(1, 4, 4, 2\) \[input-invalid\]/,
+      /short\.npy: shape \(3, 5\) does not fit .*\(1, 4, 4, 2\) \[input-invalid\]/,
     ],
     [with_('two.npy'), 3, /two\.npy: 2 samples; .*a\.npy has 3 \[input-invalid\]/],
     [with_('absent.npy'), 3, /absent\.npy.*\[file-missing\]/],
