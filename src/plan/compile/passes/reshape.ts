@@ -7,6 +7,7 @@ import {
   type WeightedOperation,
 } from '../program.ts';
 
+const MAX_UINT8 = 0xff;
 const MAX_UINT16 = 0xffff;
 /** Rows from which on the blocks of a convolution gain on a fully connected layer's one by one. */
 const MIN_BLOCK_ROWS = 4;
@@ -67,6 +68,9 @@ export function layColumns(program: Program): Program {
     }
     const { inW, outW, kernelW, padLeft } = operation;
     if (inW !== 1 || outW !== 1 || kernelW !== 1 || padLeft !== 0) return operation;
+    const { kernelH, strideH, dilationH, padTop } = operation;
+    // What no plan holds is refused by the names that the model has for it.
+    if (Math.max(kernelH, strideH, dilationH, padTop) > MAX_UINT8) return operation;
     return {
       ...operation,
       ...{ inH: 1, inW: operation.inH, outH: 1, outW: operation.outH },
