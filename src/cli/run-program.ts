@@ -16,9 +16,10 @@ export const runProgramUntil =
       const child = spawn(command, args, {
         stdio: ['ignore', 'pipe', 'pipe'],
         signal,
-        timeout: timeoutMs,
         killSignal: 'SIGKILL',
       });
+      // Not spawn's own timeout: where a program is not there Node waits it out before it ends.
+      const timer = setTimeout(() => child.kill('SIGKILL'), timeoutMs);
       const parts: Buffer[] = [];
       let sizeBytes = 0;
       let stderr = '';
@@ -30,8 +31,14 @@ export const runProgramUntil =
       child.stderr.setEncoding('utf8').on('data', (text: string) => {
         if (stderr.length < maxOutputBytes) stderr += text;
       });
-      child.on('error', (cause) => reject(startFailure(command, cause)));
-      child.on('close', (status) => resolve({ status, stdout: Buffer.concat(parts), stderr }));
+      child.on('error', (cause) => {
+        clearTimeout(timer);
+        reject(startFailure(command, cause));
+      });
+      child.on('close', (status) => {
+        clearTimeout(timer);
+        resolve({ status, stdout: Buffer.concat(parts), stderr });
+      });
     });
 
 function startFailure(command: string, cause: Error): Error {
