@@ -16,6 +16,7 @@ export const runProgramUntil =
       const child = spawn(command, args, {
         stdio: ['ignore', 'pipe', 'pipe'],
         signal,
+        killSignal: 'SIGKILL',
       });
       // Not spawn's own timeout: where a program is not there Node waits it out before it ends.
       const timer = setTimeout(() => child.kill('SIGKILL'), timeoutMs);

@@ -16,8 +16,8 @@ test.before(async () => {
 });
 
 const SAMPLES = 2;
-const HOST_GRAPHS = 60;
-const QEMU_GRAPHS = 8;
+const HOST_GRAPHS = 50;
+const QEMU_GRAPHS = 6;
 
 /** Many small graphs in one model, so that a machine starts for all of them once. */
 const manyGraphs: fc.Arbitrary<RandomModel> = fc.record({

@@ -6,20 +6,12 @@ import { common, type Lower } from './lowering.ts';
 const product = (sizes: readonly number[]): number => sizes.reduce((all, size) => all * size, 1);
 
 /**
- * A row of equal values sums up to 2^19 each, and GetReciprocal of a sum of 2^28 makes a shift of 32 bits, which C
- * leaves undefined: what TFLite Micro computes then depends on the processor.
+ * Exps of a row that sum up to 512 and more, as of so many equal values, make GetReciprocal shift by 32 bits and more,
+ * which C leaves undefined: what TFLite Micro computes then depends on the processor. Plans take such a shift modulo 32.
  */
-const MAX_SOFTMAX_DEPTH = 511;
-
 export const softmax: Lower = (node) => {
   const { shape } = node.input(0);
   const [rows, depth] = [product(shape.slice(0, -1)), shape.at(-1) ?? 1];
-  if (depth > MAX_SOFTMAX_DEPTH) {
-    node.unsupported(
-      `a softmax over ${depth} values (more than ${MAX_SOFTMAX_DEPTH} equal ones make TFLite Micro shift by 32 bits, ` +
-        'which C leaves undefined)',
-    );
-  }
   const { multiplier, shift, least } = softmaxParameters(node);
   // Where a shift is past what plans hold, `least` is 0: nothing but a difference of 0 is multiplied.
   const held = { multiplier, shift: Math.min(shift, PLAN_MAX_SHIFT), least };
