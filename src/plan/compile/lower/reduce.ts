@@ -6,8 +6,9 @@ import { common, type Lower } from './lowering.ts';
 const product = (sizes: readonly number[]): number => sizes.reduce((all, size) => all * size, 1);
 
 /**
- * Exps of a row that sum up to 512 and more, as of so many equal values, make GetReciprocal shift by 32 bits and more,
- * which C leaves undefined: what TFLite Micro computes then depends on the processor. Plans take such a shift modulo 32.
+ * Exps of a row that sum up to 512 and more, as of so many equal values, make GetReciprocal shift by
+ * 32 bits and more, which C leaves undefined: what TFLite Micro computes then depends on the
+ * processor. Plans take such a shift modulo 32.
  */
 export const softmax: Lower = (node) => {
   const { shape } = node.input(0);
