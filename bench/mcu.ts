@@ -1,9 +1,13 @@
 /**
- * The engine for microcontrollers beside TFLite Micro: instructions, RAM, flash, set-up, where the instructions go, and
- * what they take on a Cortex-M4 without wait states; other models; pruned weights. QEMU's clock counts instructions
- * one by one, so that the figures are the same on every machine. docs/PERFORMANCE.md reads them.
+ * The engine for microcontrollers beside TFLite Micro: instructions, RAM, flash, set-up, where the
+ * instructions go, and what they take on a Cortex-M4 without wait states; other models; pruned
+ * weights. QEMU's clock counts instructions one by one, so that the figures are the same on every
+ * machine. docs/PERFORMANCE.md reads them.
  *
- *   node dist/bench/mcu.js [--models FOLDER] [--json]      (after `make firmware`; FOLDER, or DUNLIN_SHARED, has models/ and data/)
+ *   node dist/bench/mcu.js [--models FOLDER] [--json]
+ *
+ * After `make firmware`. FOLDER, or else DUNLIN_SHARED, has the reference models in models/ and
+ * samples for calibration in data/.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';

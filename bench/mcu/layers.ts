@@ -1,4 +1,6 @@
-/** The layers with weights of an int8 model: what they take at the least, and with weights pruned. */
+/**
+ * The layers with weights of an int8 model: what they take at the least, and with weights pruned.
+ */
 import { packPairs, packRuns } from '../../src/plan/index.ts';
 import { Graph, operatorSpec, type TfliteModel } from '../../src/tflite/index.ts';
 
@@ -46,7 +48,10 @@ export function payloadBytes(model: TfliteModel): number {
   );
 }
 
-/** The model with that share of each layer's weights, those nearest to zero as real numbers, made zero. */
+/**
+ * The model with that share of each layer's weights, those nearest to zero as real numbers, made
+ * zero.
+ */
 export function pruned(model: TfliteModel, share: number): TfliteModel {
   const buffers = [...model.buffers];
   for (const { buffer, weights, channels, scales, channelsLast } of layersOf(model)) {
@@ -63,7 +68,10 @@ export function pruned(model: TfliteModel, share: number): TfliteModel {
   return { ...model, buffers };
 }
 
-/** Bytes of the weights of what may be stored sparse (all but depthwise convolutions), each way for every layer. */
+/**
+ * Bytes of the weights of what may be stored sparse (all but depthwise convolutions), each way for
+ * every layer.
+ */
 export interface WeightBytes {
   readonly dense: number;
   readonly runs: number;

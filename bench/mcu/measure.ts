@@ -86,7 +86,9 @@ export async function measure(model: TfliteModel, what: string): Promise<Measure
   };
 }
 
-/** Flash of an engine that has the plan's kinds of steps alone; builds it, and runs the plan on it. */
+/**
+ * Flash of an engine that has the plan's kinds of steps alone; builds it, and runs the plan on it.
+ */
 export async function leanFlashBytes({ plan, checksum }: Measured): Promise<number> {
   const { steps } = decodePlan(plan.bytes, 'the compiled plan');
   const kinds = [...new Set(steps.map(({ kind }) => kind))].sort();
@@ -113,7 +115,10 @@ export interface CycleEstimate extends EngineTrace {
   readonly operationCycles: readonly number[];
 }
 
-/** What one inference takes on a Cortex-M4 without wait states: runs it once more, and looks at every block. */
+/**
+ * What one inference takes on a Cortex-M4 without wait states: runs it once more, and looks at
+ * every block.
+ */
 export async function estimateCycles({ plan }: Measured): Promise<CycleEstimate> {
   const reader = new TraceReader(engineSymbols(RUNNER));
   const inputs = samplesOf(plan)[0]!;

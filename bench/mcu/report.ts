@@ -110,7 +110,8 @@ function bytesTable({ references }: Report): string {
   const head = ['model', '.tflite', 'plan', 'payload', 'plan / payload'];
   return section(
     'Bytes',
-    'Payload: weights, biases, 5 bytes a channel (a layer with one scale: 5 in all). Live: the most that tensors alone take at once.',
+    'Payload: weights, biases, 5 bytes a channel (a layer with one scale: 5 in all). Live\n' +
+      'tensors: the most that tensors alone take at once, none over another.',
     markdown([...head, 'live tensors', 'arena', 'data + bss', 'stack'], rows),
   );
 }
@@ -134,9 +135,10 @@ function wallTable({ references }: Report): string {
   });
   return section(
     'How far from the wall, and cycles of a Cortex-M4 without wait states',
-    'The wall: 0.5 instructions a MAC. Cycles are estimated (bench/mcu/timing.ts). Beyond one an instruction: loads and\n' +
-      'stores / addresses waited for / refills after branches / divisions. Deviation: instructions counted from executed\n' +
-      "blocks less those counted by the board's clock, of a run (of its worst step).",
+    'The wall: 0.5 instructions a MAC. Cycles are estimated (bench/mcu/timing.ts). Beyond one\n' +
+      'an instruction: loads and stores / addresses waited for / refills after branches /\n' +
+      'divisions. Deviation: instructions counted from executed blocks less those counted by\n' +
+      'the clock of the board, of a run (of its worst step).',
     markdown(
       [
         'model',
@@ -252,9 +254,9 @@ function pruningTable({ name, rows: measurements }: Pruning): string {
   });
   return section(
     `${name} pruned: that share of each layer's weights made zero by magnitude`,
-    'As compiled: dead channels (taken out), layers in runs, bytes of weights and of the plan, instructions, cycles, set-up.\n' +
-      'Beside it the weights of all layers but the depthwise ones, dead ones too: all dense, all in runs, all as bitmaps;\n' +
-      'entries of runs a weight that is left.',
+    'As compiled: dead channels (taken out), layers in runs, bytes of weights and of the plan,\n' +
+      'instructions, cycles, set-up. Beside it the weights of all layers but the depthwise,\n' +
+      'dead channels too: all dense, all in runs, all as bitmaps; entries of runs a weight left.',
     markdown(
       [
         'zeros',

@@ -1,19 +1,23 @@
 /**
- * Cycles of a Cortex-M4 for straight pieces of code: Arm 100166_0001_00 (Cortex-M4 Processor Technical Reference
- * Manual), 3.3.1 "Table of processor instructions", table 3-1, and 3.3.2 "Load/store timings", for memory without wait
- * states. It is an estimate:
+ * Cycles of a Cortex-M4 for straight pieces of code and memory without wait states: Arm
+ * 100166_0001_00 (Cortex-M4 Processor Technical Reference Manual), 3.3.1, table 3-1, and Arm's
+ * "Load/store timings" (Arm DDI 0337I, 3.3.2; for the Cortex-M4F in TI SWCU185). It is an estimate:
  *
- * - P, the refill of the pipeline after a branch that is taken, is 1 to 3 "depending on the alignment and width of the
- *   target instruction": taken as 2.
+ * - P, the refill of the pipeline after a branch that is taken, is 1 to 3 "depending on the
+ *   alignment and width of the target instruction": taken as 2.
  * - UDIV and SDIV take 2 to 12: taken as 12.
- * - IT may be folded into the instruction before it and take nothing: taken as 1. What an IT skips takes 1.
- * - LDR takes 2. Right behind another single load, whose result is not in its address, it takes 1, and so does an STR
- *   with an offset in a register, else 2. "STR Rx, [Ry, #imm] is always one cycle". Nothing is pipelined behind an STR.
- * - LDM, STM, PUSH, POP, LDRD and STRD take 1 + N for N registers, and are not pipelined with their neighbours.
- * - An address made by the data processing instruction right before it stalls a load or store for a cycle.
+ * - IT may be folded into the instruction before it and take nothing: taken as 1. What an IT skips
+ *   takes 1.
+ * - LDR takes 2. Right behind another single load, whose result is not in its address, it takes 1,
+ *   and so does an STR with an offset in a register, else 2. "STR Rx, [Ry, #imm] is always one
+ *   cycle". Nothing is pipelined behind an STR.
+ * - LDM, STM, PUSH, POP, LDRD and STRD take 1 + N for N registers, and are not pipelined with their
+ *   neighbours.
+ * - An address made by the data processing instruction right before it stalls a load or store for a
+ *   cycle.
  * - Multiplications of all kinds, SMLAD and SMMULR among them, take 1.
- * - Not counted: words and halfwords at odd places (1 or 2 more each), literals that contend with fetching, a full
- *   store buffer, pairs of a load across the ends of two pieces.
+ * - Not counted: words and halfwords at odd places (1 or 2 more each), literals that contend with
+ *   fetching, a full store buffer, pairs of a load across the ends of two pieces.
  */
 
 export const REFILL_CYCLES = 2;
@@ -54,10 +58,11 @@ const TABLE_BRANCH = new Set(['tbb', 'tbh']);
 const BRANCH = new Set(['b', 'bl', 'bx', 'blx', 'cbz', 'cbnz']);
 const COMPARISON = new Set(['cmp', 'cmn', 'tst', 'teq', 'nop']);
 const DATA = new Set(
-  `add adc addw sub sbc subw rsb adr mov movw movt mvn and orr orn eor bic lsl lsr asr ror rrx clz rbit rev rev16
-  sxtb sxth uxtb uxth sxtb16 uxtb16 sxtab sxtah uxtab uxtah sxtab16 uxtab16 ubfx sbfx bfi bfc ssat usat ssat16 usat16
-  sel ssub8 sadd8 ssub16 sadd16 qadd qsub pkhbt pkhtb mul mla mls smull umull smlal umlal smulbb smulbt smultb smultt
-  smlabb smlabt smlatb smlatt smulwb smulwt smuad smlad smlald smmul smmulr smmla`.split(/\s+/),
+  `add adc addw sub sbc subw rsb adr mov movw movt mvn and orr orn eor bic lsl lsr asr ror rrx clz
+  rbit rev rev16 sxtb sxth uxtb uxth sxtb16 uxtb16 sxtab sxtah uxtab uxtah sxtab16 uxtab16 ubfx
+  sbfx bfi bfc ssat usat ssat16 usat16 sel ssub8 sadd8 ssub16 sadd16 qadd qsub pkhbt pkhtb mul mla
+  mls smull umull smlal umlal smulbb smulbt smultb smultt smlabb smlabt smlatb smlatt smulwb
+  smulwt smuad smlad smlald smmul smmulr smmla`.split(/\s+/),
 );
 const KNOWN = [MULTIPLE, DOUBLE, LOAD, STORE, DIVISION, TABLE_BRANCH, BRANCH, COMPARISON, DATA];
 const isKnown = (operation: string): boolean => KNOWN.some((set) => set.has(operation));
@@ -121,7 +126,10 @@ function isAccess({ operation }: Instruction): boolean {
   );
 }
 
-/** What a piece of code takes, branches taken apart. @param code disassembled instructions that follow one another */
+/**
+ * What a piece of code takes, branches taken apart. @param code disassembled instructions that
+ * follow one another
+ */
 export function cyclesOf(code: readonly string[]): Cycles {
   let [memory, stalls, division] = [0, 0, 0];
   let before: Instruction | undefined;

@@ -1,7 +1,7 @@
 /**
- * What the engine executes, from QEMU's log (-d in_asm,exec,nochain): "IN:" lists the instructions of a translated
- * block, "Trace" says that a block is about to run. A block that QEMU then does not run ("Stopped execution of TB chain
- * before") is logged again when it does.
+ * What the engine executes, from QEMU's log (-d in_asm,exec,nochain): "IN:" lists the instructions
+ * of a translated block, "Trace" says that a block is about to run. A block that QEMU then does not
+ * run ("Stopped execution of TB chain before") is logged again when it does.
  */
 import { execFileSync, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
@@ -146,7 +146,10 @@ export class TraceReader {
     this.#listedEnd = at + code!.replaceAll(' ', '').length / 2;
   }
 
-  /** "Trace 0: 0x7f9b9c000480 [00800408/000034b4/00000110/ff020200] memcpy": pc and two words of flags. */
+  /**
+   * "Trace 0: 0x7f9b9c000480 [00800408/000034b4/00000110/ff020200] memcpy": pc and two words of
+   * flags.
+   */
   #execute(line: string): void {
     const from = line.indexOf('/', line.indexOf('[')) + 1;
     const key = line.slice(from, line.indexOf(']', from));
@@ -204,7 +207,10 @@ export class TraceReader {
   }
 }
 
-/** Runs QEMU with its log on the standard error, which goes to the reader instead of into the result. */
+/**
+ * Runs QEMU with its log on the standard error, which goes to the reader instead of into the
+ * result.
+ */
 export const traced =
   (reader: TraceReader): RunProgram =>
   (command, args, { timeoutMs }) =>

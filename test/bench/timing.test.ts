@@ -6,7 +6,7 @@ const allOf = (code: readonly string[]): number => {
   return code.length + memory + stalls + division;
 };
 
-/** Arm 100166_0001_00, 3.3.2: "normally three cycles total", "normally four cycles total"; and table 3-1. */
+/** Arm's "Load/store timings" ("normally three cycles total"); Arm 100166_0001_00, table 3-1. */
 for (const [code, cycles] of [
   [['ldr r0, [r1]', 'ldr r1, [r2]'], 3],
   [['ldr r0, [r1, r2]', 'str r0, [r3, #20]'], 3],

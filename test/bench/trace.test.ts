@@ -1,7 +1,10 @@
 import test from 'ava';
 import { TraceReader } from '../../bench/mcu/trace.ts';
 
-/** A loop of two blocks in engine_run, called from outside; the second run of the first block is stopped once. */
+/**
+ * A loop of two blocks in engine_run, called from outside; the second run of the first block is
+ * stopped once.
+ */
 const LOG = `----------------
 IN: caller
 0x00000200:  f7ff fffe  bl       #0x100
