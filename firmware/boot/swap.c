@@ -41,14 +41,13 @@ static bool step(const struct boot_flash *flash, uint32_t index, uint32_t count)
                      (struct place){BOOT_SECONDARY, sector});
 }
 
-/** From the first step without a record. The last record there is written once more, lest bits that
- * power has left between 0 and 1 read otherwise after the next step. */
-static bool run(const struct boot_flash *flash, uint32_t size_bytes) {
+static uint32_t sectors_of(const struct boot_flash *flash, uint32_t size_bytes) {
   const uint32_t sector_bytes = flash->areas[BOOT_PRIMARY].sector_bytes;
-  const uint32_t count = (size_bytes + sector_bytes - 1u) / sector_bytes;
-  uint32_t index;
-  if (!trailer_count_records(flash, 3u * count, &index)) return false;
-  if (index > 0 && !trailer_set_record(flash, index - 1u)) return false;
+  return (size_bytes + sector_bytes - 1u) / sector_bytes;
+}
+
+/** From step `index` to the end. */
+static bool run(const struct boot_flash *flash, uint32_t index, uint32_t count) {
   for (; index < 3u * count; index++) {
     if (!step(flash, index, count) || !trailer_set_record(flash, index)) return false;
   }
@@ -62,14 +61,23 @@ bool swap_start(const struct boot_flash *flash, enum boot_swap swap, uint32_t si
       .swap_info = (uint8_t)swap,
       .swap_size = size_bytes,
   };
-  return trailer_write(flash, BOOT_PRIMARY, &trailer) && run(flash, size_bytes);
+  return trailer_write(flash, BOOT_PRIMARY, &trailer) &&
+         run(flash, 0, sectors_of(flash, size_bytes));
 }
 
+/** The last record there is written once more, lest bits that power has left between 0 and 1 read
+ * otherwise after the next step. */
 bool swap_resume(const struct boot_flash *flash, enum boot_swap *swap) {
   struct trailer primary;
+  uint32_t index;
+  bool sane;
   *swap = BOOT_SWAP_NONE;
   if (!trailer_read(flash, BOOT_PRIMARY, &primary)) return false;
   if (!decide_interrupted(&primary, layout_capacity(flash, BOOT_PRIMARY))) return true;
+  const uint32_t count = sectors_of(flash, primary.swap_size);
+  if (!trailer_read_records(flash, 3u * count, &index, &sane)) return false;
+  if (!sane) return true;
   *swap = (enum boot_swap)primary.swap_info;
-  return run(flash, primary.swap_size);
+  if (index > 0 && !trailer_set_record(flash, index - 1u)) return false;
+  return run(flash, index, count);
 }

@@ -24,6 +24,11 @@ static bool all(const uint8_t *bytes, uint32_t size_bytes, uint8_t value) {
   return index == size_bytes;
 }
 
+/** Set, not set, or half set: no other write leaves less than bit 0, and what aligns it erased. */
+static bool is_sane(const struct boot_flash *flash, const uint8_t *field) {
+  return (field[0] & SET) != 0 && all(field + 1, flash->write_bytes - 1u, ERASED);
+}
+
 bool trailer_read(const struct boot_flash *flash, enum boot_area area, struct trailer *trailer) {
   uint8_t bytes[TRAILER_FIXED_BYTES];
   const uint32_t at = flash->areas[area].size_bytes - TRAILER_FIXED_BYTES;
@@ -32,7 +37,8 @@ bool trailer_read(const struct boot_flash *flash, enum boot_area area, struct tr
   uint32_t same = 0;
   while (same < MAGIC_BYTES && end[(int32_t)same - (int32_t)MAGIC_AT] == magic[same]) same++;
   *trailer = (struct trailer){
-      .magic = same == MAGIC_BYTES,
+      .magic = same == MAGIC_BYTES && is_sane(flash, end - COPY_DONE_AT) &&
+               is_sane(flash, end - IMAGE_OK_AT),
       .copy_done = *(end - COPY_DONE_AT) == SET,
       .image_ok = *(end - IMAGE_OK_AT) == SET,
       .swap_info = *(end - SWAP_INFO_AT),
@@ -110,11 +116,19 @@ bool trailer_set_record(const struct boot_flash *flash, uint32_t index) {
   return write_field(flash, BOOT_PRIMARY, record_at(flash, index), &set, 1);
 }
 
-bool trailer_count_records(const struct boot_flash *flash, uint32_t most, uint32_t *count) {
-  uint8_t record = SET;
-  for (*count = 0; *count < most; (*count)++) {
-    if (!flash_read(flash, BOOT_PRIMARY, record_at(flash, *count), &record, 1)) return false;
-    if (record != SET) break;
+bool trailer_read_records(const struct boot_flash *flash, uint32_t most, uint32_t *count,
+                          bool *sane) {
+  bool follows = true;
+  *count = 0;
+  *sane = true;
+  for (uint32_t index = 0; index < most; index++) {
+    uint8_t record[FIELD_BYTES];
+    if (!flash_read(flash, BOOT_PRIMARY, record_at(flash, index), record, flash->write_bytes)) {
+      return false;
+    }
+    follows = follows && record[0] == SET;
+    if (follows) (*count)++;
+    *sane = *sane && is_sane(flash, record);
   }
   return true;
 }

@@ -3,7 +3,8 @@
  *   - the magic is written last, so that a trailer with it is whole;
  *   - the magic is cleared to zeros before its sector is erased, so that a half erased trailer
  *     never has it: bits that erasing has set are not the magic's by chance;
- *   - a flag or record counts only as exactly 0x01; a half written one is written again.
+ *   - a flag or record counts only as exactly 0x01; a half written one is written again;
+ *   - where a flag could not be set any more, there is no trailer.
  */
 #ifndef TRAILER_H
 #define TRAILER_H
@@ -18,7 +19,7 @@
 enum trailer_flag { TRAILER_COPY_DONE, TRAILER_IMAGE_OK };
 
 struct trailer {
-  bool magic;
+  bool magic; /* and flags that are set or can be */
   bool copy_done;
   bool image_ok;
   uint8_t swap_info;
@@ -43,7 +44,11 @@ bool trailer_set(const struct boot_flash *flash, enum boot_area area, enum trail
 /** The primary slot's swap status: `index` below TRAILER_MAX_RECORDS. */
 bool trailer_set_record(const struct boot_flash *flash, uint32_t index);
 
-/** How many records follow each other from the first, `most` at most. */
-bool trailer_count_records(const struct boot_flash *flash, uint32_t most, uint32_t *count);
+/**
+ * Of the first `most` records, how many are set one after the other from the first on. `*sane` is
+ * false if one could not be set any more: then no swap of ours has left them.
+ */
+bool trailer_read_records(const struct boot_flash *flash, uint32_t most, uint32_t *count,
+                          bool *sane);
 
 #endif

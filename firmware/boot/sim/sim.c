@@ -6,14 +6,11 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
-#include "../ed25519.h"
 #include "sim_life.h"
 
 #define MAX_CUTS 8u
-#define MAX_REMEMBERED 64u
 #define SECTORS(count, bytes) \
   { (count) * (bytes), bytes }
 
@@ -71,37 +68,6 @@ static const struct sim_upgrade upgrades[] = {
 
 static struct sim_life start, once, twice;
 static uint64_t single_points, double_points, random_points, failures;
-
-/* A signature that was found good or bad once is looked up: the same few thousands of times. */
-bool __real_ed25519_verify(const uint8_t *signature, const uint8_t *message, uint32_t message_bytes,
-                           const uint8_t *key);
-bool __wrap_ed25519_verify(const uint8_t *signature, const uint8_t *message, uint32_t message_bytes,
-                           const uint8_t *key);
-
-bool __wrap_ed25519_verify(const uint8_t *signature, const uint8_t *message, uint32_t message_bytes,
-                           const uint8_t *key) {
-  static struct {
-    uint8_t signature[64], message[32], key[32];
-    bool good;
-  } remembered[MAX_REMEMBERED];
-  static uint32_t count;
-  if (message_bytes != sizeof remembered->message) abort();
-  for (uint32_t index = 0; index < count; index++) {
-    if (memcmp(remembered[index].signature, signature, 64) == 0 &&
-        memcmp(remembered[index].message, message, 32) == 0 &&
-        memcmp(remembered[index].key, key, 32) == 0) {
-      return remembered[index].good;
-    }
-  }
-  const bool good = __real_ed25519_verify(signature, message, message_bytes, key);
-  if (count < MAX_REMEMBERED) {
-    memcpy(remembered[count].signature, signature, 64);
-    memcpy(remembered[count].message, message, 32);
-    memcpy(remembered[count].key, key, 32);
-    remembered[count++].good = good;
-  }
-  return good;
-}
 
 static void copy(struct sim_life *to, const struct sim_life *from) {
   *to = *from;
