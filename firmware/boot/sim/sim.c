@@ -86,15 +86,21 @@ static void finish(struct sim_life *life, const struct sim_board *board, const c
   }
 }
 
+/** With power until operation `at`. @return false if that never came: all was done before */
+static bool live_until(struct sim_life *life, uint32_t at, enum sim_tear tear) {
+  sim_flash_power_on(&life->sim);
+  sim_flash_cut(&life->sim, at, tear);
+  (void)sim_life_go_on(life);
+  return life->sim.off;
+}
+
 /** What follows the cut of `once`, cut again in every operation. */
 static void cut_again(const struct sim_board *board, const char *where) {
   for (uint32_t tear = 0; tear < SIM_TEARS; tear++) {
     for (uint32_t at = 0;; at++) {
       char both[96];
       copy(&twice, &once);
-      sim_flash_power_on(&twice.sim);
-      sim_flash_cut(&twice.sim, at, (enum sim_tear)tear);
-      if (sim_life_go_on(&twice)) break;
+      if (!live_until(&twice, at, (enum sim_tear)tear)) break;
       (void)snprintf(both, sizeof both, "%s, then %u (%u)", where, at, tear);
       double_points++;
       finish(&twice, board, both);
@@ -111,8 +117,7 @@ static void cut_everywhere(const struct sim_board *board, const struct sim_upgra
     for (uint32_t at = 0;; at++) {
       char where[48];
       copy(&once, &start);
-      sim_flash_cut(&once.sim, at, (enum sim_tear)tear);
-      if (sim_life_go_on(&once)) break;
+      if (!live_until(&once, at, (enum sim_tear)tear)) break;
       (void)snprintf(where, sizeof where, "cut at %u (%u)", at, tear);
       single_points++;
       if (again) cut_again(board, where);
@@ -130,11 +135,9 @@ static void cut_randomly(uint32_t seed) {
   sim_life_start(&once, board, upgrade);
   once.sim.random = seed | 1u;
   for (uint32_t cuts = 0; cuts < MAX_CUTS; cuts++) {
-    sim_flash_cut(&once.sim, (uint32_t)rand() % (cuts == 0 ? 100u : 40u),
-                  (enum sim_tear)(rand() % (int)SIM_TEARS));
-    if (sim_life_go_on(&once)) break;
+    const uint32_t at = (uint32_t)rand() % (cuts == 0 ? 100u : 40u);
+    if (!live_until(&once, at, (enum sim_tear)(rand() % (int)SIM_TEARS))) break;
     random_points++;
-    sim_flash_power_on(&once.sim);
   }
   finish(&once, board, where);
 }

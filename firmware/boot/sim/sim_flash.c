@@ -3,6 +3,7 @@
 #include <string.h>
 
 #define PART_BYTES 256u
+#define WORD_BYTES 8u
 
 static uint32_t next_random(struct sim_flash *sim) {
   sim->random ^= sim->random << 13;
@@ -30,7 +31,13 @@ static bool change(struct sim_flash *sim, uint8_t *at, const uint8_t *to, uint32
     return true;
   }
   sim->off = true;
-  if (sim->tear == SIM_SCATTERED) {
+  if (sim->tear == SIM_WORDS) {
+    for (uint32_t word = 0; word < size_bytes; word += WORD_BYTES) {
+      const uint32_t left = size_bytes - word;
+      if ((next_random(sim) >> 9 & 1u) != 0) continue;
+      memcpy(at + word, to + word, left < WORD_BYTES ? left : WORD_BYTES);
+    }
+  } else if (sim->tear == SIM_SCATTERED) {
     for (uint32_t index = 0; index < size_bytes; index++) {
       at[index] ^= (uint8_t)((at[index] ^ to[index]) & (next_random(sim) >> 9));
     }

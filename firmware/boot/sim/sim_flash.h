@@ -14,6 +14,7 @@
 /** What the operation that loses power has done of its bytes. */
 enum sim_tear {
   SIM_PART,      /* the first ones */
+  SIM_WORDS,     /* any of its aligned 8 bytes */
   SIM_SCATTERED, /* any of its bits */
   SIM_WHOLE,     /* all, but nobody was told */
   SIM_TEARS,

@@ -7,6 +7,8 @@
 
 /** Starts, requests and selections of one power-up at most. */
 #define MAX_TURNS 12u
+/** Of the counters' area. */
+#define RECORD_BYTES 16u
 /** A confirmation that power takes away is a revert, after which the new image is asked for again;
  * one that is not confirmed is asked for once. */
 #define MAX_REQUESTS 100u
@@ -203,26 +205,55 @@ const char *sim_life_end(struct sim_life *life) {
   return life->wrong;
 }
 
+/** One place is left in the sector of the counters: the records are the other counter's. */
+static void fill_counters(struct sim_life *life) {
+  const uint32_t records = life->sim.flash.areas[BOOT_COUNTERS].sector_bytes / RECORD_BYTES;
+  const enum counter other = life->upgrade->model ? COUNTER_FIRMWARE : COUNTER_MODEL;
+  for (uint32_t value = 1; value < records; value++) {
+    expect(life, counters_raise(&life->sim.flash, other, value), "set-up: counters");
+  }
+}
+
+/** With the trailer that a swap has left. */
+static void put_firmware(struct sim_life *life) {
+  const struct boot_flash *flash = &life->sim.flash;
+  const struct boot_device device = device_of(life);
+  const uint32_t size_bytes = life->upgrade->old->size_bytes;
+  const struct trailer trailer = {
+      .image_ok = true, .swap_info = BOOT_SWAP_PERMANENT, .swap_size = size_bytes};
+  struct boot_firmware firmware;
+  bool done = trailer_write(flash, BOOT_PRIMARY, &trailer);
+  for (uint32_t index = 0; index * flash->areas[BOOT_PRIMARY].sector_bytes < 3u * size_bytes;
+       index++) {
+    done = done && trailer_set_record(flash, index);
+  }
+  expect(life, done && trailer_set(flash, BOOT_PRIMARY, TRAILER_COPY_DONE), "set-up: trailer");
+  expect(life, boot_start(&device, &firmware) == BOOT_OK, "set-up: start");
+}
+
+static void put_model(struct sim_life *life) {
+  const struct boot_device device = device_of(life);
+  struct boot_model model;
+  expect(life, boot_model_request(&device, 0, true) == BOOT_OK, "set-up: request");
+  expect(life, boot_model_select(&device, BOOT_AT_START, &model) == BOOT_OK, "set-up: model");
+}
+
 void sim_life_start(struct sim_life *life, const struct sim_board *board,
                     const struct sim_upgrade *upgrade) {
   const struct sim_image *old = upgrade->old;
   memset(life, 0, sizeof *life);
   life->upgrade = upgrade;
   sim_flash_start(&life->sim, board->write_bytes, board->areas);
-  const struct boot_device device = device_of(life);
-  if (old == NULL) return;
-  struct boot_firmware firmware;
-  struct boot_model model;
-  expect(life,
-         sim_flash_upload(&life->sim, upgrade->model ? BOOT_MODEL_0 : BOOT_PRIMARY, old->bytes,
-                          old->size_bytes),
-         "the old image does not fit");
-  if (upgrade->model) {
-    expect(life, boot_model_request(&device, 0, true) == BOOT_OK, "set-up: request");
-    expect(life, boot_model_select(&device, BOOT_AT_START, &model) == BOOT_OK, "set-up: model");
-  } else {
-    expect(life, boot_confirm(&device) == BOOT_OK, "set-up: confirm");
-    expect(life, boot_start(&device, &firmware) == BOOT_OK, "set-up: start");
+  fill_counters(life);
+  if (old != NULL) {
+    const enum boot_area area = upgrade->model ? BOOT_MODEL_0 : BOOT_PRIMARY;
+    expect(life, sim_flash_upload(&life->sim, area, old->bytes, old->size_bytes),
+           "set-up: the old image");
+    if (upgrade->model) {
+      put_model(life);
+    } else {
+      put_firmware(life);
+    }
   }
   (void)counters_read(&life->sim.flash, &life->least);
   life->sim.operations = 0;
