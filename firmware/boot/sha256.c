@@ -33,7 +33,8 @@ static void store(uint8_t *bytes, uint32_t word) {
   for (uint32_t index = 4; index-- > 0; word >>= 8) bytes[index] = (uint8_t)word;
 }
 
-/** FIPS 180-4, 6.2.2, with the last 16 words of the schedule in a ring. */
+/** FIPS 180-4, 6.2.2, with the last 16 words of the schedule in a ring; so are a to h, of which
+ * the one that is new takes the place of the one that goes. */
 static void add_block(struct sha256 *sha, const uint8_t *block) {
   uint32_t w[16], s[8];
   for (uint32_t index = 0; index < 16u; index++) w[index] = load(block + 4u * index);
@@ -45,14 +46,13 @@ static void add_block(struct sha256 *sha, const uint8_t *block) {
       *word += w[(round + 9u) & 15u] + (rotate(x, 7) ^ rotate(x, 18) ^ x >> 3) +
                (rotate(y, 17) ^ rotate(y, 19) ^ y >> 10);
     }
-    const uint32_t a = s[0], e = s[4];
-    const uint32_t t1 = s[7] + (rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25)) +
-                        ((e & s[5]) ^ (~e & s[6])) + constants[round] + *word;
-    const uint32_t t2 =
-        (rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22)) + ((a & s[1]) ^ (a & s[2]) ^ (s[1] & s[2]));
-    for (uint32_t index = 7; index > 0; index--) s[index] = s[index - 1u];
-    s[4] += t1;
-    s[0] = t1 + t2;
+    const uint32_t a = s[(0u - round) & 7u], b = s[(1u - round) & 7u], c = s[(2u - round) & 7u];
+    const uint32_t e = s[(4u - round) & 7u], f = s[(5u - round) & 7u], g = s[(6u - round) & 7u];
+    uint32_t *h = &s[(7u - round) & 7u];
+    *h += (rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25)) + ((e & f) ^ (~e & g)) + constants[round] +
+          *word;
+    s[(3u - round) & 7u] += *h;
+    *h += (rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22)) + ((a & b) ^ (a & c) ^ (b & c));
   }
   for (uint32_t index = 0; index < 8u; index++) sha->state[index] += s[index];
 }

@@ -43,7 +43,8 @@ static void store(uint8_t *bytes, uint64_t word) {
   for (uint32_t index = 8; index-- > 0; word >>= 8) bytes[index] = (uint8_t)word;
 }
 
-/** FIPS 180-4, 6.4.2, with the last 16 words of the schedule in a ring. */
+/** FIPS 180-4, 6.4.2, with the last 16 words of the schedule in a ring; so are a to h, of which
+ * the one that is new takes the place of the one that goes. */
 static void add_block(struct sha512 *sha, const uint8_t *block) {
   uint64_t w[16], s[8];
   for (uint32_t index = 0; index < 16u; index++) w[index] = load(block + 8u * index);
@@ -55,14 +56,13 @@ static void add_block(struct sha512 *sha, const uint8_t *block) {
       *word += w[(round + 9u) & 15u] + (rotate(x, 1) ^ rotate(x, 8) ^ x >> 7) +
                (rotate(y, 19) ^ rotate(y, 61) ^ y >> 6);
     }
-    const uint64_t a = s[0], e = s[4];
-    const uint64_t t1 = s[7] + (rotate(e, 14) ^ rotate(e, 18) ^ rotate(e, 41)) +
-                        ((e & s[5]) ^ (~e & s[6])) + constants[round] + *word;
-    const uint64_t t2 =
-        (rotate(a, 28) ^ rotate(a, 34) ^ rotate(a, 39)) + ((a & s[1]) ^ (a & s[2]) ^ (s[1] & s[2]));
-    for (uint32_t index = 7; index > 0; index--) s[index] = s[index - 1u];
-    s[4] += t1;
-    s[0] = t1 + t2;
+    const uint64_t a = s[(0u - round) & 7u], b = s[(1u - round) & 7u], c = s[(2u - round) & 7u];
+    const uint64_t e = s[(4u - round) & 7u], f = s[(5u - round) & 7u], g = s[(6u - round) & 7u];
+    uint64_t *h = &s[(7u - round) & 7u];
+    *h += (rotate(e, 14) ^ rotate(e, 18) ^ rotate(e, 41)) + ((e & f) ^ (~e & g)) +
+          constants[round] + *word;
+    s[(3u - round) & 7u] += *h;
+    *h += (rotate(a, 28) ^ rotate(a, 34) ^ rotate(a, 39)) + ((a & b) ^ (a & c) ^ (b & c));
   }
   for (uint32_t index = 0; index < 8u; index++) sha->state[index] += s[index];
 }

@@ -1,5 +1,6 @@
 #include "sim_flash.h"
 
+#include <stddef.h>
 #include <string.h>
 
 #define PART_BYTES 256u
@@ -85,18 +86,27 @@ static bool sim_erase(void *context, enum boot_area area, uint32_t offset, uint3
 void sim_flash_start(struct sim_flash *sim, uint32_t write_bytes,
                      const struct boot_geometry areas[BOOT_AREAS]) {
   memset(sim, 0xff, sizeof *sim);
-  sim->flash = (struct boot_flash){
-      .write_bytes = write_bytes, .read = sim_read, .write = sim_write, .erase = sim_erase};
+  sim->flash = (struct boot_flash){.context = sim,
+
+                                   .write_bytes = write_bytes,
+                                   .read = sim_read,
+                                   .write = sim_write,
+                                   .erase = sim_erase};
   memcpy(sim->flash.areas, areas, sizeof sim->flash.areas);
   sim->operations = 0;
   sim->cut_at = SIM_NEVER;
   sim->off = false;
   sim->fault = NULL;
   sim->random = 0x2545f491u;
-  sim_flash_moved(sim);
 }
 
-void sim_flash_moved(struct sim_flash *sim) { sim->flash.context = sim; }
+void sim_flash_copy(struct sim_flash *to, const struct sim_flash *from) {
+  memcpy(to, from, offsetof(struct sim_flash, bytes));
+  to->flash.context = to;
+  for (uint32_t area = 0; area < BOOT_AREAS; area++) {
+    memcpy(to->bytes[area], from->bytes[area], from->flash.areas[area].size_bytes);
+  }
+}
 
 void sim_flash_cut(struct sim_flash *sim, uint32_t after, enum sim_tear tear) {
   sim->cut_at = after == SIM_NEVER ? SIM_NEVER : sim->operations + after;

@@ -22,21 +22,21 @@ enum sim_tear {
 
 struct sim_flash {
   struct boot_flash flash;
-  uint8_t bytes[BOOT_AREAS][SIM_MAX_AREA_BYTES];
   uint32_t operations; /* writes and erasures so far */
   uint32_t cut_at;     /* the operation that loses power, or SIM_NEVER */
   enum sim_tear tear;
   bool off;
   const char *fault;
   uint32_t random;
+  uint8_t bytes[BOOT_AREAS][SIM_MAX_AREA_BYTES];
 };
 
 /** All erased. The geometry's areas are SIM_MAX_AREA_BYTES at most. */
 void sim_flash_start(struct sim_flash *sim, uint32_t write_bytes,
                      const struct boot_geometry areas[BOOT_AREAS]);
 
-/** After a copy of it was made. */
-void sim_flash_moved(struct sim_flash *sim);
+/** Both become equal, without the bytes that no area has. */
+void sim_flash_copy(struct sim_flash *to, const struct sim_flash *from);
 
 /** Power fails in the operation `after` from now. */
 void sim_flash_cut(struct sim_flash *sim, uint32_t after, enum sim_tear tear);

@@ -33,13 +33,13 @@ struct sim_upgrade {
 };
 
 struct sim_life {
-  struct sim_flash sim;
   const struct sim_upgrade *upgrade;
   struct counters least;
   uint32_t requests;
   bool may_raise;
   enum boot_status refused;
   const char *wrong; /* the first check that did not hold */
+  struct sim_flash sim;
 };
 
 /** A device with the old image. */
