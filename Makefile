@@ -32,6 +32,7 @@ SOAK_FUZZ_SECONDS ?= 300
 SOAK_TOURS ?= 5
 SOAK_GRAPHS ?= 10000
 SOAK_PLANS ?= 10000000
+SOAK_BOOT_SECONDS ?= 600
 
 .PHONY: run test check soak build bench examples clean lint firmware debian-build debian-test debian-firmware \
 	debian-fuzz
@@ -48,6 +49,7 @@ check: build lint
 
 soak: test debian-fuzz
 	$(MAKE) -C firmware fuzz RUNS=$(SOAK_PLANS)
+	$(MAKE) -C firmware boot-sim BOOT_SECONDS=$(SOAK_BOOT_SECONDS)
 	node dist/test/fuzz/tflite-fuzz.js --runtime --seconds $(SOAK_FUZZ_SECONDS)
 	node dist/test/fuzz/tflite-fuzz.js --runtime --seconds $(SOAK_FUZZ_SECONDS) --delegate $(NATIVE)/xnnpack_delegate.node
 	DUNLIN_SOAK=$(SOAK_GRAPHS) $(AVA) --timeout=4h test/optimize/random-graphs.test.ts
