@@ -16,6 +16,8 @@ export const ERROR_EXIT_STATUS = {
   'model-too-large': 4,
   /** The same of an execution plan for a microcontroller. */
   'plan-malformed': 4,
+  /** The same of a firmware image. */
+  'image-malformed': 4,
   /** Inference failed; the caller lives on. */
   'inference-crashed': 5,
   'inference-timeout': 5,
@@ -46,6 +48,20 @@ export const ERROR_EXIT_STATUS = {
   'budget-not-met': 8,
   /** A step of the guided tour did not go as it should. */
   'demo-failed': 8,
+  /** A microcontroller cannot be reached, or does not take what it is given. */
+  'mcu-unreachable': 9,
+  'mcu-silent': 9,
+  'mcu-garbled': 9,
+  'mcu-busy': 9,
+  'mcu-wrong-board': 9,
+  'mcu-unsupported': 9,
+  'mcu-refused': 9,
+  'mcu-image-refused': 9,
+  'mcu-image-too-large': 9,
+  'mcu-signature-refused': 9,
+  'mcu-downgrade-refused': 9,
+  'mcu-verify-failed': 9,
+  'mcu-reverted': 9,
 } as const;
 
 export type ErrorCode = keyof typeof ERROR_EXIT_STATUS;
