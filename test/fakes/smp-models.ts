@@ -1,0 +1,228 @@
+import {
+  GROUP_MODEL,
+  type McubootImage,
+  mcubootVersionText,
+  parseMcubootImage,
+  verifyMcubootImage,
+} from '../../src/mcu/index.ts';
+import {
+  DeviceError,
+  FakeUpload,
+  type Fields,
+  flag,
+  type SmpDeviceOptions,
+  sameBytes,
+} from './smp-upload.ts';
+
+/** Bytes of a fake model's input; its output is as long. */
+export const FAKE_TENSOR_BYTES = 40;
+const OUTPUT_PART_BYTES = 16;
+
+/** What a fake model makes of its input: every byte, plus the body's first. */
+export function fakeInference(body: Uint8Array, input: Uint8Array): Uint8Array {
+  return input.map((byte) => (byte + body[0]!) & 0xff);
+}
+
+/** The model group as docs/smp-model-group.md has it. A body that begins with 0 is a broken model. */
+export class FakeModels {
+  readonly slots: [Uint8Array | undefined, Uint8Array | undefined] = [undefined, undefined];
+  confirmedSlot = -1;
+  /** The slot that is on trial, or -1. */
+  trialSlot = -1;
+  isTested = false;
+  counterFloor = 0;
+  /** Golden tests give other bytes than the model would. */
+  isFaulty = false;
+  readonly #options: SmpDeviceOptions;
+  readonly #upload = new FakeUpload();
+  #vector = { n: 0, of: 0, off: 0, passed: 0, differ: 0, max: 0, done: false };
+  #input = new Uint8Array(FAKE_TENSOR_BYTES);
+  #inputOffset = 0;
+  #output: Uint8Array = new Uint8Array();
+
+  constructor(options: SmpDeviceOptions) {
+    this.#options = options;
+  }
+
+  get activeSlot(): number {
+    return this.trialSlot >= 0 ? this.trialSlot : this.confirmedSlot;
+  }
+
+  reset(): void {
+    this.#endTrial();
+    this.#upload.forget();
+  }
+
+  carryOut(id: number, isWrite: boolean, fields: Fields): Fields {
+    if (id === 0) return isWrite ? this.#writeState(fields) : this.#state();
+    if (id === 1 && isWrite) return this.#takeChunk(fields);
+    if (id === 2 && isWrite) return this.#selfTest(fields);
+    if (id === 3) return isWrite ? this.#infer(fields) : this.#outputFrom(fields['off'] as number);
+    if (id === 4 && !isWrite) return this.#statistics();
+    if (id === 5 && isWrite) return this.#erase(fields['slot'] as number | undefined);
+    if (id === 6 && !isWrite) {
+      const lines = [{ n: 0, ms: 12, level: 2, text: 'started\u0007' }];
+      return { next: 1, lines: lines.slice(fields['since'] as number) };
+    }
+    throw new DeviceError(8);
+  }
+
+  get #spareSlot(): number {
+    return this.confirmedSlot === 0 ? 1 : 0;
+  }
+
+  #container(slot: number): McubootImage | undefined {
+    const file = this.slots[slot];
+    return file === undefined ? undefined : parseMcubootImage(file, 'model');
+  }
+
+  #endTrial(): void {
+    this.trialSlot = -1;
+    this.isTested = false;
+  }
+
+  #state(): Fields {
+    const size = this.#options.slotBytes ?? 65_536;
+    const slots = [0, 1].map((slot) => {
+      const image = this.#container(slot);
+      if (image === undefined) return { slot, size };
+      return {
+        slot,
+        size,
+        hash: image.hash,
+        version: mcubootVersionText(image.version),
+        ...flag('active', slot === this.activeSlot),
+        ...flag('confirmed', slot === this.confirmedSlot),
+        ...flag('pending', slot === this.trialSlot),
+        ...flag('tested', slot === this.trialSlot && this.isTested),
+      };
+    });
+    const board = this.#options.board ?? 'native';
+    const io = this.activeSlot < 0 ? {} : { in: FAKE_TENSOR_BYTES, out: FAKE_TENSOR_BYTES };
+    return { board, engine: 'dunlin', format: 1, target: 'portable', arena: 4096, slots, ...io };
+  }
+
+  #writeState(fields: Fields): Fields {
+    const hash = fields['hash'] as Uint8Array;
+    const slot = [0, 1].findIndex((index) => {
+      const image = this.#container(index);
+      return image !== undefined && sameBytes(image.hash, hash);
+    });
+    const image = this.#container(slot);
+    if (image === undefined) throw new DeviceError(2, GROUP_MODEL);
+    if (fields['confirm'] === true) {
+      if (slot === this.confirmedSlot) return this.#state();
+      if (slot !== this.trialSlot || !this.isTested) throw new DeviceError(10, GROUP_MODEL);
+      this.confirmedSlot = slot;
+      this.counterFloor = Math.max(this.counterFloor, image.securityCounter ?? 0);
+      this.#endTrial();
+      return this.#state();
+    }
+    if (slot === this.activeSlot) return this.#state();
+    this.#load(image);
+    this.trialSlot = slot;
+    this.isTested = false;
+    return this.#state();
+  }
+
+  #load(image: McubootImage): void {
+    if (!this.#isSigned(image)) throw new DeviceError(6, GROUP_MODEL);
+    if ((image.securityCounter ?? 0) < this.counterFloor) throw new DeviceError(7, GROUP_MODEL);
+    if (image.body[0] === 0) throw new DeviceError(4, GROUP_MODEL);
+  }
+
+  #isSigned(image: McubootImage): boolean {
+    try {
+      verifyMcubootImage(image, 'model', this.#options.keys);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  #takeChunk(fields: Fields): Fields {
+    const { answer, file } = this.#upload.take(fields, (len) => {
+      if (len > (this.#options.slotBytes ?? 65_536)) throw new DeviceError(3, GROUP_MODEL);
+      if (this.trialSlot === this.#spareSlot) this.#endTrial();
+      this.slots[this.#spareSlot] = undefined;
+    });
+    if (file !== undefined) this.slots[this.#spareSlot] = file.slice();
+    return answer;
+  }
+
+  #run(input: Uint8Array): Uint8Array {
+    const image = this.#container(this.activeSlot);
+    if (image === undefined) throw new DeviceError(11, GROUP_MODEL);
+    const output = fakeInference(image.body, input);
+    if (this.isFaulty) output[3]! ^= 4;
+    return output;
+  }
+
+  #selfTest(fields: Fields): Fields {
+    const [n, of, off] = ['n', 'of', 'off'].map((key) => fields[key] as number);
+    const data = fields['data'] as Uint8Array;
+    let vector = this.#vector;
+    if (off === 0) {
+      const passed = n === 0 || of !== vector.of ? 0 : Math.min(vector.passed, n!);
+      vector = { n: n!, of: of!, off: 0, passed, differ: 0, max: 0, done: false };
+      this.#vector = vector;
+    }
+    if (off === vector.off && n === vector.n) {
+      for (const byte of data) this.#takeVectorByte(byte);
+      if (vector.off === 2 * FAKE_TENSOR_BYTES && !vector.done) this.#endVector();
+    }
+    if (!vector.done) return { off: vector.off };
+    return { off: vector.off, equal: vector.differ === 0, differ: vector.differ, max: vector.max };
+  }
+
+  #takeVectorByte(byte: number): void {
+    const vector = this.#vector;
+    if (vector.off >= 2 * FAKE_TENSOR_BYTES) throw new DeviceError(12, GROUP_MODEL);
+    if (vector.off < FAKE_TENSOR_BYTES) this.#input[vector.off] = byte;
+    if (vector.off === FAKE_TENSOR_BYTES - 1) this.#output = this.#run(this.#input);
+    if (vector.off >= FAKE_TENSOR_BYTES) {
+      const difference = Math.abs(byte - this.#output[vector.off - FAKE_TENSOR_BYTES]!);
+      if (difference > 0) vector.differ++;
+      vector.max = Math.max(vector.max, difference);
+    }
+    vector.off++;
+  }
+
+  #endVector(): void {
+    const vector = this.#vector;
+    vector.done = true;
+    vector.passed = vector.differ === 0 && vector.passed === vector.n ? vector.n + 1 : 0;
+    this.isTested = this.trialSlot >= 0 && vector.passed === vector.of;
+  }
+
+  #infer(fields: Fields): Fields {
+    const off = fields['off'] as number;
+    const data = fields['data'] as Uint8Array;
+    if (off === 0) this.#inputOffset = 0;
+    if (off === this.#inputOffset) {
+      if (off + data.byteLength > FAKE_TENSOR_BYTES) throw new DeviceError(12, GROUP_MODEL);
+      this.#input.set(data, off);
+      this.#inputOffset += data.byteLength;
+      if (this.#inputOffset === FAKE_TENSOR_BYTES) this.#output = this.#run(this.#input);
+    }
+    if (this.#inputOffset < FAKE_TENSOR_BYTES) return { off: this.#inputOffset };
+    const out = this.#output.slice(0, OUTPUT_PART_BYTES);
+    return { off: this.#inputOffset, len: this.#output.byteLength, out, us: 17 };
+  }
+
+  #outputFrom(off: number): Fields {
+    return { off, out: this.#output.slice(off, off + OUTPUT_PART_BYTES) };
+  }
+
+  #statistics(): Fields {
+    const counters = { up: 1, resets: 2, runs: 3, failures: 0, arena: 64 };
+    return { ...counters, lines: 0, trials: 0, reverts: 0 };
+  }
+
+  #erase(slot = this.#spareSlot): Fields {
+    if (slot === this.confirmedSlot) throw new DeviceError(2, GROUP_MODEL);
+    if (slot === this.trialSlot) this.#endTrial();
+    this.slots[slot as 0 | 1] = undefined;
+    return {};
+  }
+}
