@@ -1,5 +1,7 @@
+import { isMainThread } from 'node:worker_threads';
 import type { SerialPort } from 'serialport';
 import { DunlinError, errorMessage } from '../../core/index.ts';
+import { endAtHangUp } from './hang-up.ts';
 import type { LineListener, SerialLine } from './line.ts';
 import type { LineLock, LockLine } from './line-lock.ts';
 
@@ -93,7 +95,9 @@ export function serialPortLine(options: SerialPortLineOptions): SerialLine {
   return new SerialPortLine(options);
 }
 
+/** The binding polls on the main thread's loop whatever thread it was loaded in, and the process dies of it. */
 async function openPort(path: string, baudRate: number): Promise<SerialPort> {
+  if (!isMainThread) throw new Error('serial ports work in the main thread alone');
   const { SerialPort: Port } = await import('serialport');
   const port = new Port({ path, baudRate, autoOpen: false, lock: true });
   await new Promise<void>((resolve, reject) => {
@@ -102,6 +106,7 @@ async function openPort(path: string, baudRate: number): Promise<SerialPort> {
       else resolve();
     });
   });
+  endAtHangUp(port);
   return port;
 }
 

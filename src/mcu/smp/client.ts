@@ -170,12 +170,16 @@ export class SmpClient {
     throw this.#noAnswer(request.what, attempts, before);
   }
 
-  /** Rejects when the bytes cannot be written, else never settles: a line that hangs is a line without answers. */
+  /**
+   * Rejects when the bytes cannot be written, and the line is lost then for every request. Else it never settles: a line
+   * that hangs is a line without answers.
+   */
   #writeFailure(lines: Uint8Array): Promise<never> {
     return new Promise((_, reject) => {
-      this.#options.line
-        .write(lines)
-        .catch((cause: unknown) => reject(unreachable(this.lineName, cause)));
+      this.#options.line.write(lines).catch((cause: unknown) => {
+        this.#lost(cause);
+        reject(unreachable(this.lineName, cause));
+      });
     });
   }
 

@@ -1,0 +1,63 @@
+import { read } from 'node:fs';
+import type { SerialPort } from 'serialport';
+import { errnoOf } from '../../core/index.ts';
+
+/** What a port of @serialport/bindings-cpp 13 has on Linux. */
+interface LinuxPort {
+  readonly fd: number | null;
+  readonly poller: {
+    once(event: 'readable', listener: (error: Error | null) => void): unknown;
+  };
+  read(
+    buffer: Buffer,
+    offset: number,
+    length: number,
+  ): Promise<{ buffer: Buffer; bytesRead: number }>;
+}
+
+/**
+ * Gives an open port a read of ours, before anything is read. A terminal whose other end is gone reads as 0 bytes for ever
+ * (POSIX, "Modem Disconnect"), and @serialport/bindings-cpp 13 then reads again at once, with a whole core, and tells
+ * nobody (its issue 162). Ports are open for non-blocking reads of at least one byte, so 0 bytes mean nothing else.
+ */
+export function endAtHangUp(port: SerialPort): void {
+  const linux = port.port as unknown as LinuxPort;
+  linux.read = (buffer, offset, length) => readOnce(linux, buffer, offset, length);
+}
+
+async function readOnce(port: LinuxPort, buffer: Buffer, offset: number, length: number) {
+  for (;;) {
+    if (port.fd === null) throw Object.assign(new Error('closed'), { canceled: true });
+    const bytesRead = await readSome(port.fd, buffer, offset, length);
+    if (bytesRead === 0) throw new Error('the device is gone');
+    if (bytesRead !== undefined) return { buffer, bytesRead };
+    await readable(port);
+  }
+}
+
+/** Undefined when there is nothing to read yet. */
+function readSome(
+  fd: number,
+  buffer: Buffer,
+  offset: number,
+  length: number,
+): Promise<number | undefined> {
+  return new Promise((resolve, reject) => {
+    read(fd, buffer, offset, length, null, (error, bytesRead) => {
+      const errno = errnoOf(error);
+      if (error === null) resolve(bytesRead);
+      else if (errno === 'EAGAIN' || errno === 'EINTR') resolve(undefined);
+      else reject(error);
+    });
+  });
+}
+
+/** Rejects with `canceled` when the port is closed meanwhile. */
+function readable(port: LinuxPort): Promise<void> {
+  return new Promise((resolve, reject) => {
+    port.poller.once('readable', (error) => {
+      if (error) reject(error);
+      else resolve();
+    });
+  });
+}
