@@ -1,4 +1,24 @@
 export {
+  type DeviceIdentity,
+  type Flasher,
+  type FlashJob,
+  type FlashKind,
+  type FlashOptions,
+  type FlashProgress,
+  type FlashResult,
+  requireBoard,
+} from './flasher/flasher.ts';
+export { FlashJournal, JournalRecord } from './flasher/journal.ts';
+export {
+  type DeviceView,
+  type FlashStep,
+  givenUp,
+  MAX_TRIALS,
+  nextStep,
+  recordBefore,
+} from './flasher/next-step.ts';
+export { SmpFlasher, type SmpFlasherOptions } from './flasher/smp-flasher.ts';
+export {
   type FlashImage,
   type FlashSegment,
   flashImage,

@@ -1,0 +1,290 @@
+import type { KeyObject } from 'node:crypto';
+import {
+  type Clock,
+  DunlinError,
+  errorMessage,
+  type Files,
+  type Logger,
+} from '../../core/index.ts';
+import { mcubootVersionText, parseMcubootImage, verifyMcubootImage } from '../images/mcuboot.ts';
+import { isLineError, type SmpClient } from '../smp/client.ts';
+import { ModelGroup } from '../smp/model-group.ts';
+import { reset } from '../smp/os-group.ts';
+import {
+  type DeviceIdentity,
+  type Flasher,
+  type FlashJob,
+  type FlashOptions,
+  type FlashResult,
+  mayPass,
+  requireBoard,
+} from './flasher.ts';
+import { FlashJournal, type FlashPayload, isOver, type JournalRecord } from './journal.ts';
+import { type FlashStep, givenUp, nextStep, recordBefore } from './next-step.ts';
+import { UploadRate } from './rate.ts';
+import { identifyDevice, requireRoom, type SmpTarget, smpTarget } from './smp-target.ts';
+
+/** Steps and failures of one job; every plan ends long before. */
+const MAX_ROUNDS = 32;
+/** Failures in a row without a byte or a step forward. */
+const MAX_FAILURES = 5;
+/** A device that is busy so often is not busy: something in it waits for a reset. */
+const BUSY_FAILURES = 2;
+const RETRY_DELAY_MS = 500;
+/** A device answers a reset, and resets a little later. Zephyr, CONFIG_MCUMGR_GRP_OS_RESET_MS: 250. */
+const DEFAULT_RESET_SETTLE_MS = 1_000;
+/** Swapping two slots takes what the flash takes. */
+const DEFAULT_RETURN_TIMEOUT_MS = 60_000;
+
+export interface SmpFlasherOptions {
+  readonly client: SmpClient;
+  readonly files: Files;
+  /** Of this device alone; its parent has to exist. */
+  readonly journalDir: string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Ed25519: files signed by none of them are not even sent. Without them the device alone judges. */
+  readonly keys?: readonly KeyObject[];
+  readonly resetSettleMs?: number;
+  readonly returnTimeoutMs?: number;
+}
+
+/** What is known of a job besides its journal. */
+interface Run {
+  record: JournalRecord;
+  readonly payload: FlashPayload;
+  readonly hash: Uint8Array;
+  readonly target: SmpTarget;
+  readonly options: FlashOptions;
+  isOpen: boolean;
+  isIdentified: boolean;
+  isTested: boolean;
+  isBlocked: boolean;
+  failures: number;
+  /** Until then a silent line is a device that resets. Monotonic. */
+  returnByMs: number;
+  refusal: DunlinError | undefined;
+}
+
+/**
+ * Firmware in MCUboot's slots, and models, over SMP. The client is opened when it is needed, opened again when the line is
+ * lost, and left open.
+ */
+export class SmpFlasher implements Flasher {
+  readonly #options: SmpFlasherOptions;
+  readonly #journal: FlashJournal;
+
+  constructor(options: SmpFlasherOptions) {
+    this.#options = options;
+    this.#journal = new FlashJournal(options.files, options.journalDir);
+  }
+
+  async identify(signal?: AbortSignal): Promise<DeviceIdentity> {
+    const { client } = this.#options;
+    await client.open();
+    return await identifyDevice(client, smpTarget(client, 'firmware'), signal);
+  }
+
+  async flash(job: FlashJob, options: FlashOptions = {}): Promise<FlashResult> {
+    const { client, clock, keys } = this.#options;
+    const what = `${job.kind} for ${client.lineName}`;
+    const image = parseMcubootImage(job.file, what);
+    verifyMcubootImage(image, what, keys);
+    if (job.kind === 'model' && job.golden.length === 0) {
+      throw new DunlinError(`${what}: a model is confirmed after a self-test only; it has none`, {
+        code: 'input-invalid',
+      });
+    }
+    await client.open();
+    const target = smpTarget(client, job.kind);
+    const identity = await identifyDevice(client, target, options.signal);
+    requireBoard(identity, job.boards, client.lineName);
+    requireRoom(identity, job.file.byteLength, client.lineName);
+    const record = await this.#journal.begin(
+      {
+        kind: job.kind,
+        boards: [...job.boards],
+        hashHex: Buffer.from(image.hash).toString('hex'),
+        version: mcubootVersionText(image.version),
+        sizeBytes: job.file.byteLength,
+        phase: 'upload',
+        trials: 0,
+        startedMs: clock.nowMs(),
+      },
+      job,
+    );
+    return await this.#run(record, job, options, true);
+  }
+
+  async resume(options: FlashOptions = {}): Promise<FlashResult | undefined> {
+    const record = await this.#journal.read();
+    if (record === undefined || isOver(record)) return undefined;
+    const payload = await this.#journal.readPayload(record);
+    this.#options.logger.info(`${this.#options.client.lineName}: going on with ${record.version}`);
+    return await this.#run(record, payload, options, false);
+  }
+
+  async #run(
+    record: JournalRecord,
+    payload: FlashPayload,
+    options: FlashOptions,
+    isIdentified: boolean,
+  ): Promise<FlashResult> {
+    const run: Run = {
+      record,
+      payload,
+      hash: Buffer.from(record.hashHex, 'hex'),
+      target: smpTarget(this.#options.client, record.kind),
+      options,
+      isOpen: true,
+      isIdentified,
+      isTested: payload.golden.length === 0,
+      isBlocked: false,
+      failures: 0,
+      returnByMs: 0,
+      refusal: undefined,
+    };
+    for (let round = 0; round < MAX_ROUNDS; round++) {
+      options.signal?.throwIfAborted();
+      try {
+        await this.#round(run);
+      } catch (error) {
+        await this.#failed(run, error);
+      }
+      if (run.record.phase === 'done') return resultOf(run.record);
+      if (run.record.phase === 'failed') throw this.#failure(run);
+    }
+    await this.#giveUp(run, new DunlinError('the device does not settle', { code: 'mcu-refused' }));
+    await this.#write(run, { ...run.record, phase: 'failed' });
+    throw this.#failure(run);
+  }
+
+  /** Asks the device, decides, writes down, does. */
+  async #round(run: Run): Promise<void> {
+    const { client, logger } = this.#options;
+    const { signal } = run.options;
+    run.isOpen = false;
+    await client.open();
+    run.isOpen = true;
+    if (!run.isIdentified) {
+      const identity = await identifyDevice(client, run.target, signal);
+      requireBoard(identity, run.record.boards, client.lineName);
+      run.isIdentified = true;
+    }
+    const place = await run.target.place(run.hash, signal);
+    run.returnByMs = 0;
+    const { isTested, isBlocked } = run;
+    const step = nextStep(run.record, { place, isTested, isBlocked });
+    const record = recordBefore(run.record, step);
+    await this.#write(run, record);
+    logger.debug(() => `${client.lineName}: ${place}, ${step.kind}`);
+    await this.#perform(run, step);
+    run.failures = 0;
+  }
+
+  async #perform(run: Run, step: FlashStep): Promise<void> {
+    const { client } = this.#options;
+    const { target, hash, options, payload } = run;
+    const { signal } = options;
+    const sizeBytes = payload.file.byteLength;
+    const rate = new UploadRate(this.#options.clock, step.kind, sizeBytes);
+    if (step.kind !== 'upload') options.onProgress?.(rate.at(sizeBytes));
+    switch (step.kind) {
+      case 'upload':
+        return await target.upload(payload.file, {
+          signal,
+          onProgress: ({ doneBytes }) => {
+            run.failures = 0;
+            options.onProgress?.(rate.at(doneBytes));
+          },
+        });
+      case 'test':
+        await target.test(hash, signal);
+        run.isTested = payload.golden.length === 0;
+        return;
+      case 'reset':
+        run.isTested = payload.golden.length === 0;
+        return await this.#reset(run);
+      case 'self-test':
+        await new ModelGroup(client).selfTest(payload.golden, signal);
+        run.isTested = true;
+        return;
+      case 'confirm':
+        await target.confirm(hash, signal);
+        return;
+      case 'clear':
+        run.isBlocked = false;
+        return await this.#withdraw(run);
+      case 'withdraw':
+        return await this.#withdraw(run);
+      default:
+        return;
+    }
+  }
+
+  async #withdraw(run: Run): Promise<void> {
+    if (run.target.withdrawsByReset) return await this.#reset(run);
+    await run.target.withdraw(run.hash, run.options.signal);
+  }
+
+  /** Resolves when the device has had time to go; the next round meets it when it is back. */
+  async #reset(run: Run): Promise<void> {
+    const { client, clock, resetSettleMs, returnTimeoutMs } = this.#options;
+    try {
+      await reset(client, { signal: run.options.signal });
+    } catch (error) {
+      // Some are gone before they have answered.
+      if (!isLineError(error)) throw error;
+    }
+    run.returnByMs = clock.monotonicMs() + (returnTimeoutMs ?? DEFAULT_RETURN_TIMEOUT_MS);
+    await clock.sleep(resetSettleMs ?? DEFAULT_RESET_SETTLE_MS, run.options.signal);
+  }
+
+  /** Gets ready for another round, or throws what ends the job for now. */
+  async #failed(run: Run, error: unknown): Promise<void> {
+    const { client, clock, logger } = this.#options;
+    const { signal } = run.options;
+    signal?.throwIfAborted();
+    if (!(error instanceof DunlinError)) throw error;
+    const { code } = error;
+    if (code === 'mcu-wrong-board' || code === 'file-unreadable') throw error;
+    logger.warn(`${client.lineName}: ${errorMessage(error)}`);
+    if (!mayPass(code)) return await this.#giveUp(run, error);
+    const isReturning = clock.monotonicMs() < run.returnByMs;
+    const isLine = !run.isOpen || isLineError(error);
+    if (!isReturning && ++run.failures >= MAX_FAILURES) {
+      if (isLine) throw error;
+      return await this.#giveUp(run, error);
+    }
+    run.isBlocked = code === 'mcu-busy' && run.failures >= BUSY_FAILURES;
+    if (isLine) {
+      run.isIdentified = false;
+      await client.close();
+    }
+    await clock.sleep(RETRY_DELAY_MS, signal);
+  }
+
+  async #giveUp(run: Run, error: DunlinError): Promise<void> {
+    run.refusal ??= error;
+    await this.#write(run, givenUp(run.record, error.code));
+  }
+
+  async #write(run: Run, record: JournalRecord): Promise<void> {
+    if (record === run.record) return;
+    await this.#journal.write(record);
+    run.record = record;
+  }
+
+  #failure({ record, refusal }: Run): DunlinError {
+    const { reason = 'mcu-refused', version } = record;
+    const why = refusal?.message ?? 'the device runs again what it ran before';
+    return new DunlinError(`${this.#options.client.lineName}: ${version} not installed: ${why}`, {
+      code: reason,
+      cause: refusal,
+    });
+  }
+}
+
+function resultOf({ kind, version, hashHex }: JournalRecord): FlashResult {
+  return { kind, version, hashHex };
+}
