@@ -33,6 +33,7 @@ SOAK_TOURS ?= 5
 SOAK_GRAPHS ?= 10000
 SOAK_PLANS ?= 10000000
 SOAK_BOOT_SECONDS ?= 600
+SOAK_SMP ?= 10000000
 
 .PHONY: run test check soak build bench examples clean lint firmware debian-build debian-test debian-firmware \
 	debian-fuzz
@@ -52,6 +53,7 @@ soak: test debian-fuzz
 	$(MAKE) -C firmware boot-sim BOOT_SECONDS=$(SOAK_BOOT_SECONDS)
 	node dist/test/fuzz/tflite-fuzz.js --runtime --seconds $(SOAK_FUZZ_SECONDS)
 	node dist/test/fuzz/tflite-fuzz.js --runtime --seconds $(SOAK_FUZZ_SECONDS) --delegate $(NATIVE)/xnnpack_delegate.node
+	node dist/test/fuzz/smp-fuzz.js --executions $(SOAK_SMP)
 	DUNLIN_SOAK=$(SOAK_GRAPHS) $(AVA) --timeout=4h test/optimize/random-graphs.test.ts
 	for tour in $$(seq $(SOAK_TOURS)); do $(DUNLIN) demo --once --json --dir .dunlin/soak || exit 1; done
 

@@ -31,8 +31,8 @@ export interface FakeSlot {
 }
 
 /**
- * A device with MCUboot's two slots and our model group, that speaks bytes: what it answers goes over a `MemoryLine`. Its
- * fields are its flash; `reset` is its bootloader.
+ * A device with MCUboot's two slots and our model group, that speaks bytes: what it answers goes over a
+ * `MemoryLine`. Its fields are its flash; `reset` is its bootloader.
  */
 export class SmpDevice implements LinePeer {
   readonly options: SmpDeviceOptions;

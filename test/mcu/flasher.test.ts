@@ -200,6 +200,20 @@ test('another board in the place of the first is left alone', async (t) => {
   t.is(runs(device), '2');
 });
 
+test('a job whose file has rotted is given up, and its trial ended', async (t) => {
+  const { flasher, device, files, start } = await gateway();
+  device.silent = ({ group, id, operation, body }) =>
+    group === 1 && id === 0 && operation === 2 && body.includes(0xf5);
+  await t.throwsAsync(flasher.flash(job(firmware(2))), { code: 'mcu-silent' });
+  t.is(runs(device), '2 on trial');
+  device.silent = () => false;
+  const [payload] = (await files.list(DIR)).filter((name) => name.endsWith('.job'));
+  files.rot(`${DIR}/${payload}`, 100);
+  await t.throwsAsync(start(files).flasher.resume(), { code: 'digest-mismatch' });
+  t.is(runs(device), '1');
+  t.is(await start(files).flasher.resume(), undefined);
+});
+
 test('an abort leaves the job to resume', async (t) => {
   const { flasher, device } = await gateway();
   const abort = new AbortController();

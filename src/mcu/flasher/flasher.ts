@@ -54,8 +54,8 @@ export interface Flasher {
   identify(signal?: AbortSignal): Promise<DeviceIdentity>;
   /**
    * Resolves when the device has confirmed the file. Errors of the line (`mcu-unreachable`, `mcu-silent`,
-   * `mcu-garbled`) and aborts leave the job to `resume`; after any other error it is over, and the device runs what it
-   * ran before.
+   * `mcu-garbled`) and aborts leave the job to `resume`; after any other error it is over, and the device
+   * runs what it ran before.
    */
   flash(job: FlashJob, options?: FlashOptions): Promise<FlashResult>;
   /** Goes on with the job that was interrupted; undefined where there is none. Throws what `flash` throws. */

@@ -63,9 +63,9 @@ const Payload = Type.Object({
 export type FlashPayload = Pick<FlashJob, 'file' | 'golden'>;
 
 /**
- * A directory a device: `journal.json` and the file of the job that it names. The file is durable before the journal
- * names it, and goes only after the journal says that the job is over; so a kill leaves the old job or the new one, each
- * with its file.
+ * A directory a device: `journal.json` and the file of the job that it names. The file is durable before the
+ * journal names it, and goes only after the journal says that the job is over; so a kill leaves the old job
+ * or the new one, each with its file.
  */
 export class FlashJournal {
   readonly #files: Files;

@@ -37,8 +37,8 @@ export type FlashStep =
 export const MAX_TRIALS = 3;
 
 /**
- * The next step of a job. Pure: what the device is decides, the journal tells only what that cannot show, namely how often
- * the file was tried and whether it has been given up.
+ * The next step of a job. Pure: what the device is decides, the journal tells only what that cannot show,
+ * namely how often the file was tried and whether it has been given up.
  */
 export function nextStep(record: JournalRecord, view: DeviceView): FlashStep {
   const { phase } = record;
@@ -65,8 +65,8 @@ export function nextStep(record: JournalRecord, view: DeviceView): FlashStep {
 }
 
 /**
- * The record to make durable before a step is carried out. Whatever starts a trial is counted before it starts: a kill in
- * between counts one too many, never one too few.
+ * The record to make durable before a step is carried out. Whatever starts a trial is counted before it
+ * starts: a kill in between counts one too many, never one too few.
  */
 export function recordBefore(record: JournalRecord, step: FlashStep): JournalRecord {
   switch (step.kind) {

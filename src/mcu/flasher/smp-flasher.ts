@@ -2,6 +2,7 @@ import type { KeyObject } from 'node:crypto';
 import {
   type Clock,
   DunlinError,
+  errorCode,
   errorMessage,
   type Files,
   type Logger,
@@ -67,8 +68,8 @@ interface Run {
 }
 
 /**
- * Firmware in MCUboot's slots, and models, over SMP. The client is opened when it is needed, opened again when the line is
- * lost, and left open.
+ * Firmware in MCUboot's slots, and models, over SMP. The client is opened when it is needed, opened again
+ * when the line is lost, and left open.
  */
 export class SmpFlasher implements Flasher {
   readonly #options: SmpFlasherOptions;
@@ -119,9 +120,18 @@ export class SmpFlasher implements Flasher {
   async resume(options: FlashOptions = {}): Promise<FlashResult | undefined> {
     const record = await this.#journal.read();
     if (record === undefined || isOver(record)) return undefined;
-    const payload = await this.#journal.readPayload(record);
-    this.#options.logger.info(`${this.#options.client.lineName}: going on with ${record.version}`);
-    return await this.#run(record, payload, options, false);
+    const { client, logger } = this.#options;
+    logger.info(`${client.lineName}: going on with ${record.version}`);
+    try {
+      const payload = await this.#journal.readPayload(record);
+      return await this.#run(record, payload, options, false);
+    } catch (error) {
+      if (errorCode(error) !== 'digest-mismatch') throw error;
+      // Its file is gone, so it cannot be finished; a trial of it can be ended.
+      const given = givenUp(record, 'digest-mismatch');
+      await this.#journal.write(given);
+      return await this.#run(given, { file: new Uint8Array(), golden: [] }, options, false);
+    }
   }
 
   async #run(

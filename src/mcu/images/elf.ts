@@ -16,8 +16,8 @@ export function looksLikeElf(bytes: Uint8Array): boolean {
 }
 
 /**
- * The segments that are loaded, at their physical addresses: where initialized data lies in flash, not where it is
- * copied to.
+ * The segments that are loaded, at their physical addresses: where initialized data lies in flash, not where
+ * it is copied to.
  * @throws `image-malformed`
  */
 export function parseElf(file: Uint8Array, what: string): FlashImage {

@@ -7,8 +7,8 @@ import { hex, MAX_IMAGE_BYTES, malformedImage } from './flash-image.ts';
  *
  *   header (hdr_size bytes, of which 32 mean something) | body | protected TLVs | TLVs
  *
- * SHA-256 covers header, body and protected TLVs; Ed25519 signs those 32 bytes. A TLV area starts with a magic and its
- * size, these 4 bytes included.
+ * SHA-256 covers header, body and protected TLVs; Ed25519 signs those 32 bytes. A TLV area starts with a
+ * magic and its size, these 4 bytes included.
  */
 export const MCUBOOT_MAGIC = 0x96f3b83d;
 export const MCUBOOT_HEADER_BYTES = 32;

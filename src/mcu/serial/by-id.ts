@@ -10,8 +10,8 @@ export async function listSerialIds(files: Files): Promise<readonly string[]> {
 }
 
 /**
- * The path to open for a name in a configuration: a path as it is, else the name in /dev/serial/by-id, or the only one
- * that contains it. Ask again after a device was unplugged.
+ * The path to open for a name in a configuration: a path as it is, else the name in /dev/serial/by-id, or the
+ * only one that contains it. Ask again after a device was unplugged.
  * @throws `mcu-unreachable` (none), `input-invalid` (several)
  */
 export async function resolveSerialPath(files: Files, id: string): Promise<string> {

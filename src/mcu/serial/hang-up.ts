@@ -16,9 +16,10 @@ interface LinuxPort {
 }
 
 /**
- * Gives an open port a read of ours, before anything is read. A terminal whose other end is gone reads as 0 bytes for ever
- * (POSIX, "Modem Disconnect"), and @serialport/bindings-cpp 13 then reads again at once, with a whole core, and tells
- * nobody (its issue 162). Ports are open for non-blocking reads of at least one byte, so 0 bytes mean nothing else.
+ * Gives an open port a read of ours, before anything is read. A terminal whose other end is gone reads as 0
+ * bytes for ever (POSIX, "Modem Disconnect"), and @serialport/bindings-cpp 13 then reads again at once, with
+ * a whole core, and tells nobody (its issue 162). Ports are open for non-blocking reads of at least one byte,
+ * so 0 bytes mean nothing else.
  */
 export function endAtHangUp(port: SerialPort): void {
   const linux = port.port as unknown as LinuxPort;

@@ -15,9 +15,10 @@ export type LockLine = (path: string) => Promise<LineLock>;
 
 /**
  * One process at a time per serial device, whoever runs it and wherever its state is: the lock is an abstract Unix
- * socket named by the device's number, so the kernel gives it to one process only and takes it back when that dies.
- * (A lock file would outlive a kill, and two processes with two state directories would not meet at it.) The
- * port itself is opened with TIOCEXCL besides, against programs that are not Dunlin.
+ * socket named by the device's number, so the kernel gives it to one process only and takes it back when that
+ * dies. (A lock file would outlive a kill, and two processes with two state directories would not meet at it.) It is
+ * taken before the port is opened, since opening one resets many boards. The port itself is locked by flock(2)
+ * besides, against programs that are not Dunlin.
  * @param holder what others read when they are refused: "agent (process 123)"
  * @throws `mcu-busy`, naming who holds it; `mcu-unreachable` when there is no such device
  */

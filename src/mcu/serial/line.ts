@@ -6,8 +6,8 @@ export interface LineListener {
 }
 
 /**
- * A serial line with one owner. The listener is part of opening, since a peer that vanishes is noticed only where
- * somebody listens for data.
+ * A serial line with one owner. The listener is part of opening, since a peer that vanishes is noticed only
+ * where somebody listens for data.
  */
 export interface SerialLine {
   /** For people. */

@@ -98,8 +98,8 @@ const ErrorFields = Type.Object({
 });
 
 /**
- * The error in an answer, or undefined when it has none: `{rc}` of version 1 (and of SMP itself), `{err: {group, rc}}`
- * of version 2. Zephyr, "SMP Protocol Specification", "Minimal response".
+ * The error in an answer, or undefined when it has none: `{rc}` of version 1 (and of SMP itself), `{err:
+ * {group, rc}}` of version 2. Zephyr, "SMP Protocol Specification", "Minimal response".
  * Context: `rc`, and `group` where the error is a group's own.
  * @throws `mcu-garbled` when the fields have wrong types
  */

@@ -27,12 +27,15 @@ export function encodeMap(map: CborMap): Uint8Array {
  */
 export function decodeMap(bytes: Uint8Array, what: string): CborMap {
   try {
-    const value: unknown = decode(bytes, {
+    const decoded: unknown = decode(bytes, {
       allowIndefinite: true,
       allowInfinity: false,
       allowNaN: false,
       rejectDuplicateMapKeys: true,
     });
+    // cborg lets symbols of its own through where a break stands for a value, and sets prototypes by
+    // `__proto__`.
+    const value: unknown = structuredClone(decoded);
     if (Object.prototype.toString.call(value) === '[object Object]') return value as CborMap;
   } catch (cause) {
     throw new DunlinError(`${what}: not CBOR`, { code: 'mcu-garbled', cause });

@@ -58,8 +58,9 @@ interface Pending {
 }
 
 /**
- * Requests and answers over one serial line. Answers are found by sequence, group and id, so those that come late,
- * twice or unasked do no harm; a request that is sent again keeps its sequence, so that an answer to either counts.
+ * Requests and answers over one serial line. Answers are found by sequence, group and id, so those that come
+ * late, twice or unasked do no harm; a request that is sent again keeps its sequence, so that an answer to
+ * either counts.
  */
 export class SmpClient {
   readonly #options: SmpClientOptions;
@@ -171,8 +172,8 @@ export class SmpClient {
   }
 
   /**
-   * Rejects when the bytes cannot be written, and the line is lost then for every request. Else it never settles: a line
-   * that hangs is a line without answers.
+   * Rejects when the bytes cannot be written, and the line is lost then for every request. Else it never
+   * settles: a line that hangs is a line without answers.
    */
   #writeFailure(lines: Uint8Array): Promise<never> {
     return new Promise((_, reject) => {

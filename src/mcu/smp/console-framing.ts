@@ -51,8 +51,8 @@ export interface DecoderCounts {
 
 /**
  * Finds packets in a stream of bytes, however it is split.
- * Invariants: `#line` is undefined outside a marked line and never longer than a line may be; `#parts` holds less
- * than `#expectedBytes`, which is at most MAX_PACKET_BYTES and a CRC.
+ * Invariants: `#line` is undefined outside a marked line and never longer than a line may be; `#parts` holds
+ * less than `#expectedBytes`, which is at most MAX_PACKET_BYTES and a CRC.
  */
 export class PacketDecoder {
   readonly #onPacket: (packet: Uint8Array) => void;

@@ -33,7 +33,9 @@ export const ImageState = Type.Object({
 });
 export type ImageState = Static<typeof ImageState>;
 
-const ImageStates = Type.Object({ images: Type.Array(ImageState, { maxItems: MAX_IMAGES }) });
+export const ImageStates = Type.Object({
+  images: Type.Array(ImageState, { maxItems: MAX_IMAGES }),
+});
 
 const SlotInfo = Type.Object({
   images: Type.Array(

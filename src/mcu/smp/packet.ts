@@ -1,6 +1,6 @@
 /*
- * The 8 bytes before every request and answer, big endian. Zephyr, "SMP Protocol Specification", "Frame: The envelope":
- * reserved:3 version:2 operation:3 | flags:8 | length:16 | group:16 | sequence:8 | id:8.
+ * The 8 bytes before every request and answer, big endian. Zephyr, "SMP Protocol Specification", "Frame: The
+ * envelope": reserved:3 version:2 operation:3 | flags:8 | length:16 | group:16 | sequence:8 | id:8.
  */
 export const SMP_HEADER_BYTES = 8;
 

@@ -8,9 +8,10 @@ import { readParameters, type SmpParameters } from './os-group.ts';
 import { SMP_HEADER_BYTES } from './packet.ts';
 
 /*
- * A file goes to the device chunk by chunk. The device is the one who knows: whatever offset it answers is where the
- * upload goes on, forwards (it had some of this file already) or backwards (a chunk was lost, the device started
- * anew). Chunks at offset 0 carry the length and the digest, by which the device knows the file again.
+ * A file goes to the device chunk by chunk. The device is the one who knows: whatever offset it answers is
+ * where the upload goes on, forwards (it had some of this file already) or backwards (a chunk was lost, the
+ * device started anew). Chunks at offset 0 carry the length and the digest, by which the device knows the
+ * file again.
  */
 
 /** For devices that do not tell: Zephyr's smallest default, CONFIG_MCUMGR_TRANSPORT_UART_MTU. */
@@ -62,8 +63,8 @@ interface Answer {
 }
 
 /**
- * @throws `mcu-verify-failed` (the device found another digest), `mcu-garbled` (offsets that make no sense), what the
- * device answers, `mcu-silent` and the like after several rounds, the signal's reason
+ * @throws `mcu-verify-failed` (the device found another digest), `mcu-garbled` (offsets that make no sense),
+ * what the device answers, `mcu-silent` and the like after several rounds, the signal's reason
  */
 export async function upload(
   client: SmpClient,
@@ -139,9 +140,9 @@ class Upload {
   }
 
   /**
-   * Keeps the window full until the end, or until an answer says that a chunk was lost. Answers come in the order of
-   * the requests: those before an answered one are not waited for any more, those behind it are, so that the device
-   * has its buffers free when the next round starts.
+   * Keeps the window full until the end, or until an answer says that a chunk was lost. Answers come in the
+   * order of the requests: those before an answered one are not waited for any more, those behind it are, so
+   * that the device has its buffers free when the next round starts.
    */
   async #sendWindow(): Promise<void> {
     const total = this.#target.bytes.byteLength;
