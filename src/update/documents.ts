@@ -55,6 +55,14 @@ export type Artifact = Static<typeof Artifact>;
 export const CPU_ARTIFACT = 'cpu.tflite';
 export const EDGETPU_ARTIFACT = 'edgetpu.tflite';
 export const GOLDEN_ARTIFACT = 'golden.npz';
+/**
+ * For microcontrollers, each as a device's slot takes it: a signed container in MCUboot's image format
+ * (docs/bootloader.md). The first holds an execution plan, the second a .tflite for firmware with TFLite Micro.
+ */
+export const MCU_PLAN_ARTIFACT = 'mcu.plan';
+export const MCU_TFLITE_ARTIFACT = 'model.tflite';
+/** @param board the name of its profile in `devices/boards` */
+export const firmwareArtifact = (board: string): string => `firmware-${board}.bin`;
 
 const TensorDescription = Type.Object(
   {
@@ -68,7 +76,8 @@ const TensorDescription = Type.Object(
 
 /**
  * Golden vectors of one execution path: golden.npz holds `input` (int8, uint8 or float32, [count, ...shape]) and
- * `expected_<path>` (float32, dequantized, [count, outputs]).
+ * `expected_<path>` (float32, dequantized, [count, outputs]). Of microcontrollers it holds the bytes that go to a
+ * device and those that must come out, `input_mcu` and `expected_mcu` (int8, [count, bytes]; the tolerance is 0).
  */
 const GoldenPath = Type.Object({ toleranceAbs: Type.Number({ minimum: 0 }) }, strict);
 
@@ -104,6 +113,7 @@ export const ReleaseDocument = Type.Object(
             stock: Type.Optional(GoldenPath),
             xnn: Type.Optional(GoldenPath),
             edgetpu: Type.Optional(GoldenPath),
+            mcu: Type.Optional(GoldenPath),
           },
           strict,
         ),
