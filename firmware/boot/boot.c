@@ -23,7 +23,7 @@ static bool read_trailers(const struct boot_flash *flash, struct trailers *trail
 static enum boot_status check(const struct boot_device *device, enum boot_area slot,
                               struct boot_image *image) {
   struct counters counters;
-  if (!counters_read(device->flash, &counters)) return BOOT_FLASH;
+  if (!counters_read(device->flash, BOOT_COUNTERS, &counters)) return BOOT_FLASH;
   const enum counter counter = layout_is_model(slot) ? COUNTER_MODEL : COUNTER_FIRMWARE;
   return image_check(device, slot, counters.values[counter], image);
 }
@@ -32,6 +32,17 @@ enum boot_status boot_check(const struct boot_device *device, enum boot_area slo
                             struct boot_image *image) {
   if (!layout_valid(device->flash) || slot >= BOOT_COUNTERS) return BOOT_LAYOUT;
   return check(device, slot, image);
+}
+
+enum boot_status boot_describe(const struct boot_device *device, enum boot_area slot,
+                               struct boot_image *image) {
+  if (!layout_valid(device->flash) || slot >= BOOT_COUNTERS) return BOOT_LAYOUT;
+  return image_describe(device->flash, slot, image);
+}
+
+uint32_t boot_capacity(const struct boot_device *device, enum boot_area slot) {
+  if (!layout_valid(device->flash) || slot >= BOOT_COUNTERS) return 0;
+  return layout_capacity(device->flash, slot);
 }
 
 /**
@@ -81,7 +92,7 @@ static enum boot_status settle(const struct boot_device *device, struct boot_fir
   if (!trailer_read(device->flash, BOOT_PRIMARY, &primary)) return BOOT_FLASH;
   firmware->confirmed = primary.magic && primary.image_ok;
   if (firmware->confirmed &&
-      !counters_raise(device->flash, COUNTER_FIRMWARE, firmware->image.counter)) {
+      !counters_raise(device->flash, BOOT_COUNTERS, COUNTER_FIRMWARE, firmware->image.counter)) {
     return BOOT_FLASH;
   }
   return BOOT_OK;

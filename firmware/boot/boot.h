@@ -86,6 +86,10 @@ enum boot_status boot_start(const struct boot_device *device, struct boot_firmwa
 enum boot_status boot_check(const struct boot_device *device, enum boot_area slot,
                             struct boot_image *image);
 
+/** What the slot's image says about itself, quickly: its digest is the one that it claims. */
+enum boot_status boot_describe(const struct boot_device *device, enum boot_area slot,
+                               struct boot_image *image);
+
 /** What the next start would do, unless it refuses the image. */
 enum boot_status boot_next_swap(const struct boot_device *device, enum boot_swap *swap);
 
@@ -94,6 +98,9 @@ enum boot_status boot_request(const struct boot_device *device, bool permanent);
 
 /** From the firmware that runs: it is good. The next start raises the counter. */
 enum boot_status boot_confirm(const struct boot_device *device);
+
+/** The largest image that the slot can take, with header and TLVs; 0 if there is no such slot. */
+uint32_t boot_capacity(const struct boot_device *device, enum boot_area slot);
 
 /** Erases the secondary slot for an upload; not while a test could be reverted to what it holds. */
 enum boot_status boot_clear(const struct boot_device *device);

@@ -15,10 +15,11 @@ enum boot_area {
   BOOT_MODEL_0,
   BOOT_MODEL_1,
   BOOT_COUNTERS, /* two sectors */
+  BOOT_RESETS,   /* two sectors, or none: how often the device has started */
   BOOT_AREAS,
 };
 
-/** Sectors of one size; none for a model slot that a board does not have. */
+/** Sectors of one size; none for an area that a board does not have. */
 struct boot_geometry {
   uint32_t size_bytes;
   uint32_t sector_bytes;

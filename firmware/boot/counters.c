@@ -35,13 +35,13 @@ static bool is_valid(const struct record *record) {
   return wrong == 0;
 }
 
-static bool scan(const struct boot_flash *flash, struct scan *found) {
-  const uint32_t sector_bytes = flash->areas[BOOT_COUNTERS].sector_bytes;
+static bool scan(const struct boot_flash *flash, enum boot_area area, struct scan *found) {
+  const uint32_t sector_bytes = flash->areas[area].sector_bytes;
   memset(found, 0, sizeof *found);
   for (uint32_t sector = 0; sector < SECTORS; sector++) {
     for (uint32_t at = 0; at + RECORD_BYTES <= sector_bytes; at += RECORD_BYTES) {
       struct record record;
-      if (!flash_read(flash, BOOT_COUNTERS, sector * sector_bytes + at, &record, sizeof record)) {
+      if (!flash_read(flash, area, sector * sector_bytes + at, &record, sizeof record)) {
         return false;
       }
       if (is_erased(&record)) continue;
@@ -57,31 +57,32 @@ static bool scan(const struct boot_flash *flash, struct scan *found) {
   return true;
 }
 
-bool counters_read(const struct boot_flash *flash, struct counters *counters) {
+bool counters_read(const struct boot_flash *flash, enum boot_area area, struct counters *counters) {
   struct scan found;
-  if (!scan(flash, &found)) return false;
+  if (!scan(flash, area, &found)) return false;
   *counters = found.greatest;
   return true;
 }
 
 /** After the last record; if the sector is full, at the start of the other, erased, one. */
-bool counters_raise(const struct boot_flash *flash, enum counter counter, uint32_t value) {
+bool counters_raise(const struct boot_flash *flash, enum boot_area area, enum counter counter,
+                    uint32_t value) {
   struct scan found;
-  if (!scan(flash, &found)) return false;
+  if (!scan(flash, area, &found)) return false;
   if (value <= found.greatest.values[counter]) return true;
   found.greatest.values[counter] = value;
 
-  const uint32_t sector_bytes = flash->areas[BOOT_COUNTERS].sector_bytes;
+  const uint32_t sector_bytes = flash->areas[area].sector_bytes;
   uint32_t sector = found.home, at = found.free_at[sector];
   if (at + RECORD_BYTES > sector_bytes) {
     sector = SECTORS - 1u - sector;
     at = 0;
-    if (!flash_erase(flash, BOOT_COUNTERS, sector * sector_bytes, sector_bytes)) return false;
+    if (!flash_erase(flash, area, sector * sector_bytes, sector_bytes)) return false;
   }
   struct record record;
   for (uint32_t index = 0; index < COUNTER_COUNT; index++) {
     record.values[index] = found.greatest.values[index];
     record.complements[index] = ~found.greatest.values[index];
   }
-  return flash_write(flash, BOOT_COUNTERS, sector * sector_bytes + at, &record, sizeof record);
+  return flash_write(flash, area, sector * sector_bytes + at, &record, sizeof record);
 }

@@ -6,7 +6,7 @@
 
 static struct counters read_counters(void) {
   struct counters counters;
-  EXPECT(counters_read(&test_flash.flash, &counters));
+  EXPECT(counters_read(&test_flash.flash, BOOT_COUNTERS, &counters));
   return counters;
 }
 
@@ -15,16 +15,16 @@ static void test_raise(void) {
   (void)test_device();
   EXPECT(read_counters().values[COUNTER_FIRMWARE] == 0);
   for (uint32_t value = 1; value < 50u; value++) {
-    EXPECT(counters_raise(&test_flash.flash, COUNTER_FIRMWARE, value));
-    EXPECT(counters_raise(&test_flash.flash, COUNTER_MODEL, 7u * value));
+    EXPECT(counters_raise(&test_flash.flash, BOOT_COUNTERS, COUNTER_FIRMWARE, value));
+    EXPECT(counters_raise(&test_flash.flash, BOOT_COUNTERS, COUNTER_MODEL, 7u * value));
     EXPECT(read_counters().values[COUNTER_FIRMWARE] == value);
     EXPECT(read_counters().values[COUNTER_MODEL] == 7u * value);
   }
   const uint32_t operations = test_flash.operations;
-  EXPECT(counters_raise(&test_flash.flash, COUNTER_FIRMWARE, 49));
-  EXPECT(counters_raise(&test_flash.flash, COUNTER_FIRMWARE, 3));
+  EXPECT(counters_raise(&test_flash.flash, BOOT_COUNTERS, COUNTER_FIRMWARE, 49));
+  EXPECT(counters_raise(&test_flash.flash, BOOT_COUNTERS, COUNTER_FIRMWARE, 3));
   EXPECT(test_flash.operations == operations);
-  EXPECT(counters_raise(&test_flash.flash, COUNTER_FIRMWARE, UINT32_MAX));
+  EXPECT(counters_raise(&test_flash.flash, BOOT_COUNTERS, COUNTER_FIRMWARE, UINT32_MAX));
   EXPECT(read_counters().values[COUNTER_FIRMWARE] == UINT32_MAX);
   EXPECT(read_counters().values[COUNTER_MODEL] == 7u * 49u);
   EXPECT(test_flash.fault == NULL);
@@ -37,7 +37,7 @@ static void test_cuts(void) {
   for (uint32_t round = 0; round < 20000u; round++) {
     const uint32_t value = least + test_size(1, 3);
     sim_flash_cut(&test_flash, test_size(0, 2), (enum sim_tear)test_size(0, SIM_TEARS - 1));
-    const bool done = counters_raise(&test_flash.flash, COUNTER_MODEL, value);
+    const bool done = counters_raise(&test_flash.flash, BOOT_COUNTERS, COUNTER_MODEL, value);
     sim_flash_power_on(&test_flash);
     const uint32_t now = read_counters().values[COUNTER_MODEL];
     EXPECT(now == value || (now == least && !done));
@@ -57,7 +57,7 @@ static void test_garbage(void) {
     const struct counters before = read_counters();
     EXPECT(before.values[COUNTER_FIRMWARE] == 0);
     for (uint32_t value = 1; value < 3u * RECORDS_OF_A_SECTOR; value++) {
-      EXPECT(counters_raise(&test_flash.flash, COUNTER_FIRMWARE, value));
+      EXPECT(counters_raise(&test_flash.flash, BOOT_COUNTERS, COUNTER_FIRMWARE, value));
       EXPECT(read_counters().values[COUNTER_FIRMWARE] == value);
     }
     EXPECT(test_flash.fault == NULL);

@@ -50,9 +50,9 @@ static uint32_t load_16(const uint8_t *bytes) { return bytes[0] | (uint32_t)byte
 
 static uint32_t load_32(const uint8_t *bytes) { return load_16(bytes) | load_16(bytes + 2) << 16; }
 
-static bool same(const uint8_t *a, const uint8_t *b, uint32_t size_bytes) {
+bool image_same(const uint8_t a[BOOT_DIGEST_BYTES], const uint8_t b[BOOT_DIGEST_BYTES]) {
   uint32_t difference = 0;
-  for (uint32_t index = 0; index < size_bytes; index++) difference |= a[index] ^ b[index];
+  for (uint32_t index = 0; index < BOOT_DIGEST_BYTES; index++) difference |= a[index] ^ b[index];
   return difference == 0;
 }
 
@@ -178,26 +178,42 @@ static const uint8_t *find_key(const struct boot_device *device,
     sha256_add(&sha, prefix, sizeof prefix);
     sha256_add(&sha, device->keys[index], BOOT_KEY_BYTES);
     sha256_end(&sha, digest);
-    if (same(digest, key_hash, sizeof digest)) return device->keys[index];
+    if (image_same(digest, key_hash)) return device->keys[index];
   }
   return NULL;
+}
+
+/** Everything that an image says about itself. */
+static enum boot_status read_image(const struct reader *reader, struct boot_image *image,
+                                   struct tlvs *tlvs, uint32_t *protected_bytes) {
+  const uint32_t room = layout_capacity(reader->flash, reader->slot);
+  memset(image, 0, sizeof *image);
+  const enum boot_status status = read_header(reader, room, image, protected_bytes);
+  if (status != BOOT_OK) return status;
+  return read_all_tlvs(reader, room, *protected_bytes, image, tlvs);
+}
+
+enum boot_status image_describe(const struct boot_flash *flash, enum boot_area slot,
+                                struct boot_image *image) {
+  struct tlvs tlvs;
+  uint32_t protected_bytes;
+  const enum boot_status status =
+      read_image(&(struct reader){flash, slot}, image, &tlvs, &protected_bytes);
+  if (status == BOOT_OK) memcpy(image->digest, tlvs.digest, sizeof tlvs.digest);
+  return status;
 }
 
 enum boot_status image_check(const struct boot_device *device, enum boot_area slot,
                              uint32_t least_counter, struct boot_image *image) {
   const struct reader reader = {device->flash, slot};
-  const uint32_t room = layout_capacity(device->flash, slot);
   struct tlvs tlvs;
   uint32_t protected_bytes;
-  memset(image, 0, sizeof *image);
-  enum boot_status status = read_header(&reader, room, image, &protected_bytes);
-  if (status != BOOT_OK) return status;
-  status = read_all_tlvs(&reader, room, protected_bytes, image, &tlvs);
+  const enum boot_status status = read_image(&reader, image, &tlvs, &protected_bytes);
   if (status != BOOT_OK) return status;
 
   const uint32_t signed_bytes = image->header_bytes + image->payload_bytes + protected_bytes;
   if (!digest_of(&reader, signed_bytes, image->digest)) return BOOT_FLASH;
-  if (!same(image->digest, tlvs.digest, SHA256_BYTES)) return BOOT_DIGEST;
+  if (!image_same(image->digest, tlvs.digest)) return BOOT_DIGEST;
   const uint8_t *key = find_key(device, tlvs.key_hash);
   if (key == NULL) return BOOT_UNKNOWN_KEY;
   if (!ed25519_verify(tlvs.signature, image->digest, SHA256_BYTES, key)) return BOOT_SIGNATURE;

@@ -13,6 +13,10 @@ static bool area_valid(const struct boot_flash *flash, enum boot_area area) {
          geometry->size_bytes <= MAX_AREA_BYTES && geometry->size_bytes % sector_bytes == 0;
 }
 
+static bool may_be_absent(enum boot_area area) {
+  return layout_is_model(area) || area == BOOT_RESETS;
+}
+
 bool layout_valid(const struct boot_flash *flash) {
   const uint32_t write_bytes = flash->write_bytes;
   if (write_bytes == 0 || write_bytes > MAX_WRITE_BYTES ||
@@ -20,9 +24,9 @@ bool layout_valid(const struct boot_flash *flash) {
     return false;
   }
   for (enum boot_area area = BOOT_PRIMARY; area < BOOT_AREAS; area++) {
-    if (layout_is_model(area) && flash->areas[area].size_bytes == 0) continue;
+    if (may_be_absent(area) && flash->areas[area].size_bytes == 0) continue;
     if (!area_valid(flash, area)) return false;
-    if (area == BOOT_COUNTERS) continue;
+    if (area >= BOOT_COUNTERS) continue;
     if (flash->areas[area].size_bytes <= layout_trailer_bytes(flash, area)) return false;
     if (layout_trailer_start(flash, area) < flash->areas[area].sector_bytes) return false;
   }

@@ -27,7 +27,7 @@ static enum boot_status read_models(const struct boot_device *device, struct mod
   }
   models->order[0] = decide_newer(models->trailers);
   models->order[1] = 1u - models->order[0];
-  if (!counters_read(device->flash, &counters)) return BOOT_FLASH;
+  if (!counters_read(device->flash, BOOT_COUNTERS, &counters)) return BOOT_FLASH;
   models->counter = counters.values[COUNTER_MODEL];
   return BOOT_OK;
 }
@@ -102,7 +102,8 @@ enum boot_status boot_model_select(const struct boot_device *device, enum boot_m
   if (confirmed == BOOT_FLASH) return BOOT_FLASH;
   if (confirmed == BOOT_OK && model->image.counter > models.counter) {
     models.counter = model->image.counter;
-    if (!counters_raise(device->flash, COUNTER_MODEL, models.counter)) return BOOT_FLASH;
+    if (!counters_raise(device->flash, BOOT_COUNTERS, COUNTER_MODEL, models.counter))
+      return BOOT_FLASH;
   }
   status = find_test(device, &models, model);
   return status == BOOT_NO_IMAGE ? confirmed : status;

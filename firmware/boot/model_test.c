@@ -13,7 +13,7 @@ static bool selects(enum boot_moment moment, const struct sim_image *expected, u
 
 static uint32_t counter(void) {
   struct counters counters;
-  EXPECT(counters_read(&test_flash.flash, &counters));
+  EXPECT(counters_read(&test_flash.flash, BOOT_COUNTERS, &counters));
   return counters.values[COUNTER_MODEL];
 }
 

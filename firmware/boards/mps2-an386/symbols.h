@@ -10,5 +10,9 @@ extern uint32_t __data_start[], __data_end[];
 extern const uint32_t __data_source[];
 extern uint32_t __bss_start[], __bss_end[];
 extern uint8_t __arena_start[], __arena_end[];
+/* Of a device's programs alone. */
+extern uint8_t __handover[];
+extern void (*const __constructors_start[])(void);
+extern void (*const __constructors_end[])(void);
 
 #endif

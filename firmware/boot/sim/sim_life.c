@@ -33,7 +33,7 @@ static bool may_request(const struct sim_life *life) {
 /** They never sink, and rise only to what was confirmed. */
 static void check_counters(struct sim_life *life) {
   struct counters now;
-  if (!counters_read(&life->sim.flash, &now)) return;
+  if (!counters_read(&life->sim.flash, BOOT_COUNTERS, &now)) return;
   const struct sim_upgrade *upgrade = life->upgrade;
   struct counters most = life->least;
   const enum counter counter = upgrade->model ? COUNTER_MODEL : COUNTER_FIRMWARE;
@@ -210,7 +210,7 @@ static void fill_counters(struct sim_life *life) {
   const uint32_t records = life->sim.flash.areas[BOOT_COUNTERS].sector_bytes / RECORD_BYTES;
   const enum counter other = life->upgrade->model ? COUNTER_FIRMWARE : COUNTER_MODEL;
   for (uint32_t value = 1; value < records; value++) {
-    expect(life, counters_raise(&life->sim.flash, other, value), "set-up: counters");
+    expect(life, counters_raise(&life->sim.flash, BOOT_COUNTERS, other, value), "set-up: counters");
   }
 }
 
@@ -255,6 +255,6 @@ void sim_life_start(struct sim_life *life, const struct sim_board *board,
       put_firmware(life);
     }
   }
-  (void)counters_read(&life->sim.flash, &life->least);
+  (void)counters_read(&life->sim.flash, BOOT_COUNTERS, &life->least);
   life->sim.operations = 0;
 }
