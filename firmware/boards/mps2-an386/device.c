@@ -32,7 +32,7 @@ struct watchdog {
 };
 #define WATCHDOG ((struct watchdog *)0x40008000u)
 #define WATCHDOG_ON 3u
-#define WATCHDOG_TICKS (10u * TICKS_PER_SECOND)
+#define WATCHDOG_TICKS (4u * TICKS_PER_SECOND)
 
 /** Armv7-M, B3.3: SysTick counts down. */
 struct systick {

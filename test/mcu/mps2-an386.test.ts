@@ -1,0 +1,3 @@
+import { testBoard } from './real/sequence.ts';
+
+testBoard('mps2-an386');
