@@ -34,6 +34,7 @@ SOAK_GRAPHS ?= 10000
 SOAK_PLANS ?= 10000000
 SOAK_BOOT_SECONDS ?= 600
 SOAK_SMP ?= 10000000
+SOAK_FRAMES ?= 10000000
 
 .PHONY: run test check soak build bench examples clean lint firmware debian-build debian-test debian-firmware \
 	debian-fuzz
@@ -50,6 +51,7 @@ check: build lint
 
 soak: test debian-fuzz
 	$(MAKE) -C firmware fuzz RUNS=$(SOAK_PLANS)
+	$(MAKE) -C firmware smp-fuzz RUNS=$(SOAK_FRAMES)
 	$(MAKE) -C firmware boot-sim BOOT_SECONDS=$(SOAK_BOOT_SECONDS)
 	node dist/test/fuzz/tflite-fuzz.js --runtime --seconds $(SOAK_FUZZ_SECONDS)
 	node dist/test/fuzz/tflite-fuzz.js --runtime --seconds $(SOAK_FUZZ_SECONDS) --delegate $(NATIVE)/xnnpack_delegate.node

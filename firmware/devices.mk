@@ -12,7 +12,6 @@ ifneq ($(filter-out dunlin tflm,$(ENGINE)),)
 $(error ENGINE is dunlin or tflm)
 endif
 
-SMP := $(filter-out %_test.c,$(wildcard smp/*.c))
 APP := $(filter-out %_test.c app/model_engine_dunlin.c app/tflm%,$(wildcard app/*.c))
 NATIVE_DEVICE := boards/native/device.c boards/native/arguments.c
 MPS2_DEVICE := boards/mps2-an386/device.c boards/mps2-an386/device_startup.c boards/mps2-an386/memory.c

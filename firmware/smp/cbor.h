@@ -10,7 +10,7 @@
 
 /** Pairs of the packet's map: what bounds the time to look for keys that come twice. */
 #define CBOR_MAX_PAIRS 32u
-/** Arrays and maps within one another, in a value of the packet's map. */
+/** Arrays, maps, tags and strings in pieces within one another, in a value of the packet's map. */
 #define CBOR_MAX_DEPTH 8u
 
 /** A string where it stands in the packet. */

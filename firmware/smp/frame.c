@@ -173,8 +173,9 @@ void frame_write(const uint8_t *packet, uint32_t size_bytes,
       line[used++] = at == 0 ? FIRST_MARKER & 0xffu : NEXT_MARKER & 0xffu;
     }
     uint32_t bits = 0;
-    for (uint32_t end = at + GROUP_BYTES; at < end; at++)
-      bits = bits << 8 | framed_byte(&framed, at);
+    for (uint32_t index = 0; index < GROUP_BYTES; index++) {
+      bits = bits << 8 | framed_byte(&framed, at++);
+    }
     const uint32_t padding = at > framed_bytes ? at - framed_bytes : 0;
     for (uint32_t index = 0; index < GROUP_CHARACTERS; index++, bits <<= 6) {
       const bool is_padding = index + padding >= GROUP_CHARACTERS;
