@@ -29,5 +29,5 @@ static enum model_error error_of(enum boot_status status) {
 }
 
 struct smp_error boot_error(enum boot_status status) {
-  return MODEL_FAILED(error_of(status));
+  return MODEL_FAILED((uint16_t)error_of(status));
 }
