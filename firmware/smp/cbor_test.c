@@ -86,14 +86,15 @@ static void test_well_formed(void) {
 /** RFC 8949, appendix F, "Examples of CBOR Data Items That Are Not Well-Formed". */
 static void test_not_well_formed(void) {
   static const char values[] =
-      "18 19 1a 1b 1901 1a0102 1b01020304050607 38 58 78 98 9a01ff00 b8 d8 f8 f900 fa0000 "
-      "fb000000 41 61 5affffffff00 5bffffffffffffffff010203 7affffffff00 "
-      "7b7fffffffffffffff010203 81 818181818181 8200 a1 a20102 a100 a2000000 c0 5f4100 7f6100 "
-      "9f 9f0102 bf bf01020102 819f 9f8000 9f9f9f9f9fffffff 9f819f819f9fffffff 1c 1d 1e 3c 5d "
-      "7e 9c bd de fc fd fe f800 f801 f818 f81f 5f00ff 5f21ff 5f6100ff 5f80ff 5fa0ff 5fc000ff "
-      "5fe0ff 7f4100ff 5f5f4100ffff 7f7f6100ffff ff 81ff 8200ff a1ff a1ff00 a100ff a20000ff "
-      "9f81ff 9f829f819f9fffffffff bf00ff bf000000ff 1f 3f df c0ff c1ff00 9affffffff00 "
-      "ba8000000000 ba80000001000000 9b000000010000000100 5b000000010000000100";
+      "1fff 1f00ff 3fff 3f20ff dfff df00ff 1c00000000000000000000000000000000 "
+      "3d0000000000000000000000000000000000 18 19 1a 1b 1901 1a0102 1b01020304050607 38 58 78 "
+      "98 9a01ff00 b8 d8 f8 f900 fa0000 fb000000 41 61 5affffffff00 5bffffffffffffffff010203 "
+      "7affffffff00 7b7fffffffffffffff010203 81 818181818181 8200 a1 a20102 a100 a2000000 c0 "
+      "5f4100 7f6100 9f 9f0102 bf bf01020102 819f 9f8000 9f9f9f9f9fffffff 9f819f819f9fffffff "
+      "1c 1d 1e 3c 5d 7e 9c bd de fc fd fe f800 f801 f818 f81f 5f00ff 5f21ff 5f6100ff 5f80ff "
+      "5fa0ff 5fc000ff 5fe0ff 7f4100ff 5f5f4100ffff 7f7f6100ffff ff 81ff 8200ff a1ff a1ff00 "
+      "a100ff a20000ff 9f81ff 9f829f819f9fffffffff bf00ff bf000000ff 1f 3f df c0ff c1ff00 "
+      "9affffffff00 ba8000000000 ba80000001000000 9b000000010000000100 5b000000010000000100";
   const char *at = values;
   for (char value[MAX_VALUE_DIGITS]; next_word(&at, value);) {
     EXPECT(!is_valid_value("a16178", value, ""));

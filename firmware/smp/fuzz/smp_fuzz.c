@@ -121,34 +121,74 @@ static bool plain_valid(const uint8_t *body, uint32_t size_bytes) {
   return true;
 }
 
+/** The value of a valid map's key: its first byte, its number and where it ends; 0 bytes if none.
+ */
+struct value {
+  const uint8_t *at, *end;
+  uint64_t number;
+};
+
+static struct value plain_value(const uint8_t *body, uint32_t size_bytes, const char *wanted) {
+  struct plain plain = {body, size_bytes};
+  struct key key;
+  const uint32_t info = body[0] & 31u;
+  plain_number(&plain, info < 24u || info == 31u ? 1u : 1u + (1u << (info - 24u)));
+  while (plain.left > 0 && plain_key(&plain, &key)) {
+    struct plain head = plain;
+    plain_item(&plain, CBOR_MAX_DEPTH);
+    if (key.size_bytes != strlen(wanted) || memcmp(key.bytes, wanted, key.size_bytes) != 0)
+      continue;
+    struct value value = {.at = head.at, .end = plain.at};
+    const uint32_t first = (uint32_t)plain_number(&head, 1);
+    value.number = first & 31u;
+    if (value.number >= 24u && value.number < 28u) {
+      value.number = plain_number(&head, 1u << (value.number - 24u));
+    }
+    return value;
+  }
+  return (struct value){.at = NULL};
+}
+
 static void check_string(const uint8_t *body, uint32_t size_bytes, const struct cbor_bytes *value) {
+  expect(value->present || value->size_bytes == 0);
+  if (!value->present) return;
   expect(value->bytes >= body && value->bytes <= body + size_bytes);
   expect(value->size_bytes <= (uint32_t)(body + size_bytes - value->bytes));
 }
 
-/** A key has one value of one type, the same each time. */
-static void check_key(const uint8_t *body, uint32_t size_bytes, const char *key) {
+/** In a valid map a key has the value that it has, in any other one of one type at most. */
+static void check_key(const uint8_t *body, uint32_t size_bytes, const char *key, bool is_valid) {
   uint32_t number = 0;
   bool flag = false;
   struct cbor_bytes bytes, text;
-  uint32_t found = 0;
-  found += cbor_find_uint(body, size_bytes, key, &number);
-  found += cbor_find_bool(body, size_bytes, key, &flag);
-  found += cbor_find_bytes(body, size_bytes, key, &bytes);
-  found += cbor_find_text(body, size_bytes, key, &text);
-  expect(found <= 1u);
-  if (bytes.present) check_string(body, size_bytes, &bytes);
-  if (text.present) check_string(body, size_bytes, &text);
-  expect(bytes.present || bytes.size_bytes == 0);
+  const bool has_number = cbor_find_uint(body, size_bytes, key, &number);
+  const bool has_flag = cbor_find_bool(body, size_bytes, key, &flag);
+  expect(cbor_find_bytes(body, size_bytes, key, &bytes) == bytes.present);
+  expect(cbor_find_text(body, size_bytes, key, &text) == text.present);
+  expect(has_number + has_flag + bytes.present + text.present <= 1);
+  check_string(body, size_bytes, &bytes);
+  check_string(body, size_bytes, &text);
+  if (!is_valid) return;
+  const struct value value = plain_value(body, size_bytes, key);
+  const uint32_t first = value.at == NULL ? PLAIN_WRONG : *value.at;
+  expect(has_number == (first < 0x20u && value.number <= UINT32_MAX));
+  expect(!has_number || number == value.number);
+  expect(has_flag == (first == 0xf4u || first == 0xf5u) && flag == (first == 0xf5u));
+  expect(bytes.present == (first >= 0x40u && first < 0x5fu));
+  expect(text.present == (first >= 0x60u && first < 0x7fu));
+  const struct cbor_bytes *string = bytes.present ? &bytes : &text;
+  if (!string->present) return;
+  expect(string->size_bytes == value.number && string->bytes + string->size_bytes == value.end);
 }
 
 static void check_body(const uint8_t *bytes, uint32_t size_bytes) {
   /* Exactly so many bytes: AddressSanitizer sees the next one. */
   uint8_t *body = malloc(size_bytes);
   if (size_bytes > 0) memcpy(body, bytes, size_bytes);
-  expect(cbor_map_valid(body, size_bytes) == plain_valid(body, size_bytes));
+  const bool is_valid = cbor_map_valid(body, size_bytes);
+  expect(is_valid == plain_valid(body, size_bytes));
   static const char *const keys[] = {"off", "data", "", "confirm"};
-  for (uint32_t index = 0; index < 4u; index++) check_key(body, size_bytes, keys[index]);
+  for (uint32_t index = 0; index < 4u; index++) check_key(body, size_bytes, keys[index], is_valid);
   free(body);
 }
 
