@@ -2,9 +2,13 @@ export { type AssignOptions, readAssignment, renewAssignments, signAssignment } 
 export { type BuildOptions, buildRelease } from './build.ts';
 export { DEFAULT_TOLERANCE_STEPS, latencyBudgetUs } from './golden.ts';
 export {
+  type AddedMcuKey,
+  addMcuKey,
   type InitializedKeys,
   type InitKeysOptions,
   initKeys,
+  loadMcuKey,
+  loadMcuPublicKey,
   loadOfflineKey,
   loadOnlineKeys,
   loadRoot,

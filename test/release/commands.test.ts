@@ -41,7 +41,10 @@ async function setUp(t: ExecutionContext) {
 test('from keys to a device that trusts the release and its assignment', async (t) => {
   const { broker, path, repo, keys, publisher, build } = await setUp(t);
   const made = await run(keysCommand, ['init', ...keys, '--fleet', 'plant', '--json']);
-  t.is(JSON.parse(made.out).rootFile, path('on/root.json'));
+  t.like(JSON.parse(made.out), {
+    rootFile: path('on/root.json'),
+    mcuPublicKeyFile: path('on/mcu.pub.pem'),
+  });
   const built = await build('1', '--metric', 'accuracy=0.97', '--json');
   const document: ReleaseDocument = JSON.parse(built.out);
   t.deepEqual(document.metrics, { accuracy: 0.97 });
@@ -99,6 +102,9 @@ test('mistakes have their codes, and change nothing', async (t) => {
     errorCode(await t.throwsAsync(run(factory, args)));
   await run(keysCommand, ['init', ...keys]);
   t.is(await refused(keysCommand, 'init', ...keys), 'input-invalid', 'keys are there');
+  t.is(await refused(keysCommand, 'add-mcu', ...keys), 'input-invalid', 'so is this one');
+  await rm(path('on/mcu.pub.pem'));
+  t.regex((await run(keysCommand, ['add-mcu', ...keys])).out, /trust .*on\/mcu\.pub\.pem\n$/);
   const noPassphrase = run(
     keysCommand,
     ['init', '--offline', path('a'), '--online', path('b')],
@@ -141,6 +147,7 @@ test('mistakes have their codes, and change nothing', async (t) => {
 test('help teaches with examples', async (t) => {
   const commands: [CommandFactory, string[]][] = [
     [keysCommand, ['init']],
+    [keysCommand, ['add-mcu']],
     [assignCommand, []],
     ...['build', 'publish', 'refresh', 'list'].map(
       (name) => [releaseCommand, [name]] as [CommandFactory, string[]],

@@ -1,11 +1,15 @@
+import { sign, verify } from 'node:crypto';
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
 import { errorCode, nodeFiles } from '../../src/core/index.ts';
 import {
+  addMcuKey,
   DEFAULT_LIFETIMES,
   initKeys,
+  loadMcuKey,
+  loadMcuPublicKey,
   loadOfflineKey,
   loadOnlineKeys,
   loadRoot,
@@ -37,9 +41,9 @@ test('keys are made, opened again, and guarded by mode and passphrase', async (t
   t.true(root.trusts('timestamp', online.timestamp));
   t.false(root.trusts('targets', online.snapshot));
   t.is(root.fleet, 'plant');
-  const names = ['off/root.key.json', 'off/targets.key.json'].concat(
-    ['snapshot', 'timestamp', 'assignment'].map((role) => `on/${role}.key.pem`),
-  );
+  const names = ['root', 'targets', 'mcu']
+    .map((role) => `off/${role}.key.json`)
+    .concat(['snapshot', 'timestamp', 'assignment'].map((role) => `on/${role}.key.pem`));
   for (const name of names) {
     t.is((await stat(join(dir, name))).mode & 0o777, 0o600, name);
   }
@@ -67,6 +71,8 @@ test('keys that are there are never overwritten, whichever of them is left', asy
   const paths = [
     '/off/root.key.json',
     '/off/targets.key.json',
+    '/off/mcu.key.json',
+    '/on/mcu.pub.pem',
     '/on/snapshot.key.pem',
     '/on/root.json',
   ];
@@ -81,6 +87,61 @@ test('keys that are there are never overwritten, whichever of them is left', asy
     t.regex(again.message, new RegExp(`${path}.*never overwritten`));
     t.deepEqual(await left.read(path), bytes);
   }
+});
+
+test('what the key for microcontrollers signs, its public half in PEM verifies', async (t) => {
+  const dir = await mkdtemp(join(tmpdir(), 'dunlin-keys-'));
+  t.teardown(() => rm(dir, { recursive: true }));
+  const made = await initKeys({
+    ...{ ...base, files: nodeFiles },
+    ...{ offlineDir: join(dir, 'off'), onlineDir: join(dir, 'on') },
+  });
+  t.is(made.mcuPublicPath, join(dir, 'on/mcu.pub.pem'));
+  t.regex(await readFile(made.mcuPublicPath, 'utf8'), /^-----BEGIN PUBLIC KEY-----\n/);
+  const key = await loadMcuKey(join(dir, 'off/mcu.key.json'), async () => base.passphrase);
+  t.is(key.keyid, made.keyids.mcu);
+  const bytes = Buffer.from('firmware');
+  const signature = sign(null, bytes, key.privateKey);
+  t.true(verify(null, bytes, await loadMcuPublicKey(made.mcuPublicPath), signature));
+
+  const pem = join(dir, 'imgtool.pem');
+  await writeFile(pem, key.privateKey.export({ format: 'pem', type: 'pkcs8' }));
+  const never = (): Promise<string> => Promise.reject(new Error('asked for a passphrase'));
+  t.is((await loadMcuKey(pem, never)).keyid, key.keyid);
+  const public_ = await t.throwsAsync(loadMcuKey(made.mcuPublicPath, never));
+  t.is(errorCode(public_), 'input-invalid', 'a public key signs nothing');
+  const private_ = loadMcuPublicKey(join(dir, 'on/root.json'));
+  t.is(errorCode(await t.throwsAsync(private_)), 'input-invalid');
+});
+
+test('a fleet made before there were microcontrollers is given their key once', async (t) => {
+  const files = new CrashFiles();
+  await initKeys({ ...base, files });
+  const made = (await files.read('/on/mcu.pub.pem'))!;
+  const refusal = async (change: Partial<typeof base> = {}) =>
+    errorCode(await t.throwsAsync(addMcuKey({ ...base, files, ...change })));
+  t.is(await refusal(), 'input-invalid', 'it has one');
+  t.deepEqual(await files.read('/on/mcu.pub.pem'), made);
+
+  await files.remove('/on/mcu.pub.pem');
+  t.is(await refusal({ passphrase: 'another passphrase' }), 'wrong-passphrase');
+  t.is(await files.read('/on/mcu.pub.pem'), undefined);
+  await addMcuKey({ ...base, files });
+  t.deepEqual(
+    await files.read('/on/mcu.pub.pem'),
+    made,
+    'the public half of the key that is there',
+  );
+
+  await files.remove('/off/mcu.key.json');
+  t.is(await refusal(), 'input-invalid', 'devices may trust the half that is there');
+  await files.remove('/on/mcu.pub.pem');
+  const before = (await files.read('/off/targets.key.json'))!;
+  await addMcuKey({ ...base, files });
+  t.notDeepEqual(await files.read('/on/mcu.pub.pem'), made);
+  t.deepEqual(await files.read('/off/targets.key.json'), before);
+  await files.remove('/off');
+  t.is(await refusal(), 'file-missing', 'no fleet');
 });
 
 test('what would protect nothing is refused', async (t) => {
