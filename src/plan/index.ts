@@ -1,4 +1,10 @@
-export { type BoardProfile, boardNames, readBoard } from './board/profile.ts';
+export {
+  type BoardProfile,
+  boardNames,
+  readBoard,
+  readSmpBoard,
+  type SmpBoard,
+} from './board/profile.ts';
 export { ENGINE_FLASH_BYTES, ENGINE_STACK_BYTES, requireRoom } from './board/room.ts';
 export {
   type BoardRunRequest,

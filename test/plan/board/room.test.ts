@@ -5,6 +5,7 @@ import {
   ENGINE_FLASH_BYTES,
   ENGINE_STACK_BYTES,
   readBoard,
+  readSmpBoard,
   requireRoom,
 } from '../../../src/plan/index.ts';
 
@@ -19,12 +20,37 @@ test('every profile is read, and says where its facts are from', async (t) => {
   }
 });
 
+test('boards that take firmware over serial say how; no two of them answer with one name', async (t) => {
+  const owners = new Map<string, string>();
+  for (const name of await boardNames()) {
+    const { smp, flashBytes, target } = await readBoard(name);
+    if (smp === undefined) {
+      t.is(
+        (await t.throwsAsync(() => readSmpBoard(name), { instanceOf: DunlinError })).code,
+        'usage',
+      );
+      continue;
+    }
+    t.deepEqual((await readSmpBoard(name)).smp, smp);
+    for (const answer of smp.names) {
+      t.is(owners.get(answer), undefined, answer);
+      owners.set(answer, name);
+    }
+    const { payload, headerBytes, slotAddress, slotBytes } = smp.image;
+    t.is(payload === 'file', target === 'native', 'only a process is started from a file');
+    if (slotBytes === undefined) continue;
+    t.true(slotAddress !== undefined && slotAddress + 2 * slotBytes <= flashBytes, name);
+    t.true(headerBytes < slotBytes);
+  }
+  t.deepEqual([...owners.values()].sort(), ['mps2-an386', 'native', 'nrf52840-dk']);
+});
+
 test('a board without a profile is refused with those that there are', async (t) => {
   for (const name of ['arduino', '../boards/mps2-an386', 'MPS2', '', 'mps2-an386.yaml']) {
     const error = await t.throwsAsync(() => readBoard(name), { instanceOf: DunlinError });
     t.is(error.code, 'usage');
     t.true(error.message.includes('there are profiles of'), error.message);
-    t.true(error.message.includes('mps2-an386, nrf52840-dk'), error.message);
+    t.true(error.message.includes('mps2-an386, native, nrf52840-dk'), error.message);
   }
 });
 
