@@ -23,8 +23,8 @@ Examples:
 
 const ADD_MCU_HELP = `
 For a fleet whose keys were made before there was a key for microcontrollers: makes <offline>/mcu.key.json, with the
-passphrase of the other offline keys, and <online>/mcu.pub.pem. No gateway needs to know. Where the key is there and only
-mcu.pub.pem is not, that is written again.
+passphrase of the other offline keys, and <online>/mcu.pub.pem. No gateway needs to know. Where the key is there and
+only mcu.pub.pem is not, that is written again.
 
 Example:
   dunlin keys add-mcu --offline /media/usb/keys --online keys`;

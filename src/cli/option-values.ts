@@ -22,6 +22,17 @@ export function integerValue(text: string, option: string): number {
   throw new DunlinError(`${option}: "${text}" is no whole number above 0`, { code: 'usage' });
 }
 
+const MAX_COUNTER = 2 ** 32 - 1;
+
+/** Of an image: 32 bits without sign. @throws `usage` */
+export function counterValue(text: string, option: string): number {
+  const value = numberValue(text, option);
+  if (Number.isSafeInteger(value) && value >= 0 && value <= MAX_COUNTER) return value;
+  throw new DunlinError(`${option}: "${text}" is no whole number from 0 to ${MAX_COUNTER}`, {
+    code: 'usage',
+  });
+}
+
 /** A lifetime in days, fractions allowed, as milliseconds. @throws `usage` */
 export function daysMs(text: string, option: string): number {
   const days = numberValue(text, option);

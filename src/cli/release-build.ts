@@ -19,6 +19,13 @@ import { DEFAULT_CHUNK_BYTES, type ReleaseDocument } from '../update/index.ts';
 import type { CommandIo } from './command.ts';
 import { collect, integerValue, numberValue } from './option-values.ts';
 import { commandLogger } from './publisher-options.ts';
+import {
+  RELEASE_MCU_EXAMPLE,
+  RELEASE_MCU_HELP,
+  type ReleaseMcuOptions,
+  readMcuOptions,
+  withMcuOptions,
+} from './release-mcu.ts';
 import { type ReleaseSourceOptions, readReleaseFile, readReleaseSource } from './release-source.ts';
 
 const MAX_METRICS = 64;
@@ -37,6 +44,7 @@ tools: give --cpu and --golden-inputs.
                      data, then passes on no device.
   --labels           a,b,c, or a file: a JSON array, or one label a line.
   --chunk-bytes      size of the retained messages; a broker or a link that is weak wants smaller ones.
+${RELEASE_MCU_HELP}
 
 Examples:
   dunlin optimize float.tflite --calibration samples.npy --out optimized
@@ -44,9 +52,10 @@ Examples:
   dunlin release build --repo repo --model motor --version 1 --cpu examples/motor/v1/int8.tflite \\
     --golden-inputs examples/motor/golden-inputs.npy --labels examples/motor/labels.json --metric accuracy=0.97
   dunlin release build --repo repo --model motor --version 2 --cpu motor.tflite --edgetpu motor_edgetpu.tflite \\
-    --golden-inputs golden.npy --labels healthy,imbalance,misalignment,bearing-fault --latency-budget-us 5000`;
+    --golden-inputs golden.npy --labels healthy,imbalance,misalignment,bearing-fault \\
+    --latency-budget-us 5000${RELEASE_MCU_EXAMPLE}`;
 
-interface BuildCommandOptions extends ReleaseSourceOptions {
+interface BuildCommandOptions extends ReleaseSourceOptions, ReleaseMcuOptions {
   readonly repo: string;
   readonly model: string;
   readonly version: string;
@@ -63,7 +72,7 @@ interface BuildCommandOptions extends ReleaseSourceOptions {
 
 /** `dunlin release build`: a release in the repository, not signed yet. */
 export function releaseBuildCommand(io: CommandIo): Command {
-  return new Command('build')
+  const command = new Command('build')
     .description('make a release in the repository')
     .requiredOption('--repo <dir>', 'the release repository; made when it is not there')
     .requiredOption('--model <name>', 'name of the model')
@@ -95,7 +104,8 @@ export function releaseBuildCommand(io: CommandIo): Command {
       'allowed difference, in quantization steps of the output',
       String(DEFAULT_TOLERANCE_STEPS),
     )
-    .option('--chunk-bytes <n>', 'size of the retained messages', String(DEFAULT_CHUNK_BYTES))
+    .option('--chunk-bytes <n>', 'size of the retained messages', String(DEFAULT_CHUNK_BYTES));
+  return withMcuOptions(command)
     .option('--json', 'print release.json', false)
     .addHelpText('after', HELP)
     .action((options: BuildCommandOptions) => build(io, options));
@@ -113,12 +123,14 @@ async function buildOptions(io: CommandIo, options: BuildCommandOptions): Promis
   const { edgetpu, goldenReference, latencyBudgetUs } = options;
   const named = readMetrics(options.metric);
   const { metrics, ...source } = await readReleaseSource(options);
+  const mcu = await readMcuOptions(io, options);
   return {
     repository: new Repository(options.repo),
     model: options.model,
     version: options.version,
     ...source,
     ...(edgetpu === undefined ? {} : { edgetpu: await readReleaseFile(edgetpu) }),
+    ...(mcu === undefined ? {} : { mcu }),
     task: { kind: options.task, labels: await readLabels(options.labels) },
     ...(goldenReference === undefined
       ? {}
@@ -144,7 +156,7 @@ function describe({ model, version, golden, artifacts }: ReleaseDocument): strin
   const paths = Object.keys(golden.paths).join(', ');
   const rows = Object.entries(artifacts).map(
     ([name, { lengthBytes, encodedBytes, chunks }]) =>
-      `  ${name.padEnd(16)} ${lengthBytes} bytes, ${encodedBytes} to travel, in ${chunks.length} chunks\n`,
+      `  ${name.padEnd(24)} ${lengthBytes} bytes, ${encodedBytes} to travel, in ${chunks.length} chunks\n`,
   );
   return (
     `${model}/${version}: ${golden.count} golden outputs (${golden.on}) of the paths ${paths}, ` +

@@ -36,12 +36,20 @@ export {
   type McubootOptions,
   type McubootTlv,
   type McubootVersion,
+  mcubootVersionOf,
   mcubootVersionText,
   parseMcubootImage,
   parseMcubootVersion,
   verifyMcubootImage,
 } from './images/mcuboot.ts';
 export { type ImageFormat, imageFormat, parseFlashImage } from './images/parse.ts';
+export {
+  type ContainerOptions,
+  type FirmwareLayout,
+  openContainer,
+  signFirmware,
+  signModel,
+} from './images/sign.ts';
 export { listSerialIds, resolveSerialPath, SERIAL_BY_ID_DIR } from './serial/by-id.ts';
 export type { LineListener, SerialLine } from './serial/line.ts';
 export { kernelLineLock, type LineLock, type LockLine } from './serial/line-lock.ts';

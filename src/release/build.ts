@@ -23,6 +23,7 @@ import {
   ReleaseDocument,
 } from '../update/index.ts';
 import { makeGolden } from './golden.ts';
+import { buildMcuArtifacts, type McuArtifacts, type McuOptions } from './mcu.ts';
 import { checkReleaseName } from './release-name.ts';
 import type { Repository } from './repository.ts';
 
@@ -33,6 +34,7 @@ export interface BuildOptions {
   /** .tflite for the CPU, and the same compiled for the Edge TPU. */
   readonly cpu: Uint8Array;
   readonly edgetpu?: Uint8Array;
+  readonly mcu?: McuOptions;
   readonly task: ReleaseDocument['task'];
   readonly goldenInputs: NpyArray;
   /** The model whose outputs are expected, when not the release's own. */
@@ -52,7 +54,7 @@ export interface BuildOptions {
 /**
  * Makes a release in the repository: verifies the models, records golden outputs, cuts everything into chunks.
  * Equal inputs at equal times make equal bytes, where the latency budget is named.
- * @throws `release-exists`, `model-*`, `input-invalid`, what loading and inference throw
+ * @throws `release-exists`, `model-*`, `input-invalid`, what loading and inference throw, what `buildMcuArtifacts` does
  */
 export async function buildRelease(options: BuildOptions): Promise<ReleaseDocument> {
   const { repository, model, version, cpu, edgetpu, task } = options;
@@ -61,16 +63,19 @@ export async function buildRelease(options: BuildOptions): Promise<ReleaseDocume
   const description = checkVariants(cpu, edgetpu);
   const [input, output] = [description.inputs[0]!, description.outputs[0]!];
   checkLabels(task, output);
+  const mcu = mcuArtifactsOf(options, withoutName(input));
   const golden = await makeGolden({
     ...{ cpu, inputs: options.goldenInputs, toleranceSteps: options.toleranceSteps },
     ...(edgetpu === undefined ? {} : { edgetpu }),
     ...(options.goldenReference === undefined ? {} : { reference: options.goldenReference }),
     ...(options.latencyBudgetUs === undefined ? {} : { latencyBudgetUs: options.latencyBudgetUs }),
+    ...(mcu?.golden === undefined ? {} : { mcu: mcu.golden }),
     ...{ load: options.load, logger: options.logger, signal: options.signal },
   });
   const files = new Map([
     [CPU_ARTIFACT, cpu],
     ...(edgetpu === undefined ? [] : [[EDGETPU_ARTIFACT, edgetpu] as const]),
+    ...(mcu?.files ?? []),
     [GOLDEN_ARTIFACT, golden.npz],
   ]);
   const { artifacts, chunks } = cutAll(files, options.chunkBytes);
@@ -90,6 +95,14 @@ export async function buildRelease(options: BuildOptions): Promise<ReleaseDocume
   });
   await repository.addRelease(document, files, chunks);
   return document;
+}
+
+function mcuArtifactsOf(
+  { version, cpu, goldenInputs, goldenReference: reference, mcu }: BuildOptions,
+  input: ReleaseDocument['input'],
+): McuArtifacts | undefined {
+  if (mcu === undefined) return undefined;
+  return buildMcuArtifacts({ version, cpu, input, reference, goldenInputs }, mcu);
 }
 
 /** @returns what the CPU's variant is */

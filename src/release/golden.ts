@@ -10,6 +10,7 @@ import {
 } from '../inference/index.ts';
 import { logitsFile } from '../tflite/index.ts';
 import type { ReleaseDocument } from '../update/index.ts';
+import type { McuGolden } from './mcu.ts';
 
 /** Builds differ by a step or two on one path (other SIMD, other rounding); a wrong model by dozens. */
 export const DEFAULT_TOLERANCE_STEPS = 4;
@@ -38,6 +39,7 @@ export interface GoldenOptions {
   readonly toleranceSteps: number;
   /** Largest median latency on a device. */
   readonly latencyBudgetUs?: number;
+  readonly mcu?: McuGolden;
   readonly load: LoadModel;
   readonly logger: Logger;
   readonly signal: AbortSignal;
@@ -54,7 +56,7 @@ export interface Golden {
  * @throws `input-invalid` when inputs and model do not fit, what loading and inference throw
  */
 export async function makeGolden(options: GoldenOptions): Promise<Golden> {
-  const { cpu, edgetpu, reference, inputs, load, logger } = options;
+  const { cpu, edgetpu, reference, inputs, mcu, load, logger } = options;
   const source = reference ?? cpu;
   const logits = logitsFile(source, 'model');
   const runs: (readonly [ExecutionPath, Uint8Array])[] = [
@@ -84,6 +86,11 @@ export async function makeGolden(options: GoldenOptions): Promise<Golden> {
     } finally {
       await loaded.close();
     }
+  }
+  if (mcu !== undefined) {
+    arrays.set('input_mcu', mcu.input);
+    arrays.set('expected_mcu', mcu.expected);
+    paths.mcu = { toleranceAbs: 0 };
   }
   const { count, latencyBudgetUs } = await measure(options);
   const sample = { ...inputs, shape: [count, inputs.data.length / count] };

@@ -17,6 +17,7 @@ export {
   readRoot,
 } from './keyring.ts';
 export { listReleases, type ReleaseListing } from './list.ts';
+export type { McuFirmware, McuOptions } from './mcu.ts';
 export { MetadataStore, type Signing } from './metadata-store.ts';
 export {
   Publisher,

@@ -15,7 +15,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   mcu: [],
   sensors: [],
   telemetry: ['link'],
-  release: ['tflite', 'plan', 'inference', 'link', 'update'],
+  release: ['tflite', 'plan', 'inference', 'link', 'update', 'mcu'],
   agent: ['tflite', 'plan', 'inference', 'link', 'update', 'mcu', 'sensors', 'telemetry'],
   fleet: ['link', 'update', 'release', 'telemetry'],
   demo: ['*'],

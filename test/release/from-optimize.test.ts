@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto';
 import { copyFile, cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -53,6 +54,17 @@ async function setUp(t: ExecutionContext) {
   };
   return { dir, from, build, artifact, report, refused };
 }
+
+test('what goes to microcontrollers comes from the same variant', async (t) => {
+  const { dir, from, build, artifact } = await setUp(t);
+  const { privateKey } = generateKeyPairSync('ed25519');
+  await writeFile(join(dir, 'mcu.pem'), privateKey.export({ format: 'pem', type: 'pkcs8' }));
+  const mcu = ['--mcu', 'cortex-m4', '--mcu-key', join(dir, 'mcu.pem')];
+  const document = await build('1', '--from', from, ...mcu);
+  t.deepEqual(document.golden.paths.mcu, { toleranceAbs: 0 });
+  const arrays = parseNpz(await artifact('1', 'golden.npz'), 'golden.npz', MAX_GOLDEN_BYTES);
+  t.deepEqual(arrays.get('expected_mcu')?.shape, [document.golden.count, 4]);
+});
 
 test('the chosen variant becomes the release, golden outputs of each path included', async (t) => {
   const { from, build, artifact, report } = await setUp(t);

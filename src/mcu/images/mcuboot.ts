@@ -60,6 +60,8 @@ export interface McubootImage {
   /** The SHA-256 TLV, by which SMP names the image; not yet compared with the bytes. */
   readonly hash: Uint8Array;
   readonly securityCounter: number | undefined;
+  /** It has an Ed25519 signature, whoever's. */
+  readonly isSigned: boolean;
 }
 
 export function looksLikeMcuboot(file: Uint8Array): boolean {
@@ -111,6 +113,7 @@ export function parseMcubootImage(file: Uint8Array, what: string): McubootImage 
     totalBytes: endOffset,
     hash,
     securityCounter: counter === undefined ? undefined : bufferOf(counter).readUInt32LE(0),
+    isSigned: tlvs.some(({ type }) => type === MCUBOOT_TLV.ed25519),
   };
 }
 
@@ -194,6 +197,17 @@ export function parseMcubootVersion(text: string): McubootVersion {
     });
   }
   return { major, minor, revision, build };
+}
+
+/** Of a release: its own where that is major.minor.patch, else 0.0.0, since versions are never compared. */
+export function mcubootVersionOf(releaseVersion: string): McubootVersion {
+  const none = { major: 0, minor: 0, revision: 0, build: 0 };
+  if (!/^\d+\.\d+\.\d+$/.test(releaseVersion)) return none;
+  try {
+    return parseMcubootVersion(releaseVersion);
+  } catch {
+    return none;
+  }
 }
 
 export function mcubootVersionText({ major, minor, revision, build }: McubootVersion): string {
