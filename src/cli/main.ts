@@ -46,6 +46,10 @@ const COMMANDS: Record<string, { summary: string; load: () => Promise<CommandFac
     summary: 'what inference can run on here',
     load: async () => (await import('./devices.ts')).devicesCommand,
   },
+  mcu: {
+    summary: 'microcontrollers on serial lines: list, flash, models, self-tests, log',
+    load: async () => (await import('./mcu/mcu.ts')).mcuCommand,
+  },
   keys: {
     summary: "make a fleet's signing keys",
     load: async () => (await import('./keys.ts')).keysCommand,

@@ -1,5 +1,4 @@
 import type { KeyObject } from 'node:crypto';
-import { loadMcuKey } from '../release/index.ts';
 import type { CommandIo } from './command.ts';
 import { type PassphraseOptions, readPassphrase } from './passphrase.ts';
 
@@ -13,5 +12,7 @@ export async function readMcuKey(
   options: PassphraseOptions,
   io: CommandIo,
 ): Promise<KeyObject> {
+  // Not before a key is named: most commands need none, and all of TUF comes along.
+  const { loadMcuKey } = await import('../release/index.ts');
   return (await loadMcuKey(path, () => readPassphrase(options, io, 'open'))).privateKey;
 }

@@ -1,6 +1,6 @@
 import { DunlinError } from '../core/index.ts';
-import { DAY_MS } from '../release/index.ts';
 
+const DAY_MS = 24 * 60 * 60 * 1000;
 const MAX_DAYS = 3650;
 
 /** Collects an option that may be given several times. */

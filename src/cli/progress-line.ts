@@ -18,7 +18,8 @@ export class ProgressLine {
     this.#nowMs = nowMs;
   }
 
-  show(task: string, done: number, total: number): void {
+  /** @param detail in the place of counts and the time left, where the caller knows better */
+  show(task: string, done: number, total: number, detail?: string): void {
     const nowMs = this.#nowMs();
     if (task !== this.#task) {
       this.#task = task;
@@ -31,6 +32,10 @@ export class ProgressLine {
     const share = total === 0 ? 0 : done / total;
     const cells = Math.round(share * BAR_CELLS);
     const bar = '█'.repeat(cells) + '░'.repeat(BAR_CELLS - cells);
+    if (detail !== undefined) {
+      this.#io.err(`${CLEAR_LINE}${bar} ${task} ${detail}`);
+      return;
+    }
     const leftS = share === 0 ? undefined : ((nowMs - this.#startedMs) * (1 / share - 1)) / 1000;
     const left = leftS === undefined || leftS < 1 ? '' : `, ${leftS.toFixed(0)} s left`;
     this.#io.err(`${CLEAR_LINE}${bar} ${task} ${done}/${total}${left}`);

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Command } from 'commander';
-import { createLogger, DunlinError, type Logger, systemClock } from '../core/index.ts';
+import { DunlinError, systemClock } from '../core/index.ts';
 import { Link } from '../link/index.ts';
 import {
   DAY_MS,
@@ -13,6 +13,7 @@ import {
   type RootFile,
 } from '../release/index.ts';
 import type { CommandIo } from './command.ts';
+import { commandLogger } from './command-logger.ts';
 import { daysMs } from './option-values.ts';
 
 const CONNECT_TIMEOUT_MS = 15_000;
@@ -86,15 +87,6 @@ export function fleetOf({ fleet }: { readonly fleet?: string }, root: RootFile):
   const name = fleet ?? root.fleet;
   if (name === undefined) throw usage('name the fleet with --fleet: the keys were made for none');
   return name;
-}
-
-export function commandLogger(io: CommandIo): Logger {
-  return createLogger({
-    level: 'warn',
-    format: 'text',
-    nowMs: systemClock.nowMs,
-    write: (line) => io.err(`${line}\n`),
-  });
 }
 
 /**

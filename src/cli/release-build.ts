@@ -17,8 +17,8 @@ import {
 } from '../release/index.ts';
 import { DEFAULT_CHUNK_BYTES, type ReleaseDocument } from '../update/index.ts';
 import type { CommandIo } from './command.ts';
+import { commandLogger } from './command-logger.ts';
 import { collect, integerValue, numberValue } from './option-values.ts';
-import { commandLogger } from './publisher-options.ts';
 import {
   RELEASE_MCU_EXAMPLE,
   RELEASE_MCU_HELP,

@@ -9,8 +9,17 @@ export interface LinePeer {
   receive(bytes: Uint8Array): void;
 }
 
+/** The device's end of a line. */
+export interface DeviceEnd {
+  /** Gets what comes over the line. */
+  peer: LinePeer | undefined;
+  send(bytes: Uint8Array): void;
+  /** Pulls the cable. */
+  cut(): void;
+}
+
 /** A serial line in memory; bytes arrive a turn of the event loop later, and the cable can be pulled. */
-export class MemoryLine implements SerialLine {
+export class MemoryLine implements SerialLine, DeviceEnd {
   readonly name = 'memory';
   readonly bytesPerSecond = 11_520;
   toDevice: Wire = (bytes) => bytes;

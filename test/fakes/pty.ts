@@ -14,7 +14,7 @@ const PATH = /(\/dev\/pts\/\d+)\r?\nready\r?\n/;
 
 /** By `script` of util-linux, which every Debian has: its standard streams are the terminal's master end. */
 export async function openPty(): Promise<Pty> {
-  const command = 'tty; stty raw -echo; echo ready; exec sleep 60';
+  const command = 'tty; stty raw -echo; echo ready; exec sleep 300';
   const child = spawn('script', ['-qfc', command, '/dev/null'], {
     stdio: ['pipe', 'pipe', 'inherit'],
   });

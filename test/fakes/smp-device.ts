@@ -13,7 +13,7 @@ import {
   type SmpPacket,
   verifyMcubootImage,
 } from '../../src/mcu/index.ts';
-import type { LinePeer, MemoryLine } from './memory-line.ts';
+import type { DeviceEnd, LinePeer } from './memory-line.ts';
 import { FakeModels } from './smp-models.ts';
 import {
   DeviceError,
@@ -32,7 +32,7 @@ export interface FakeSlot {
 
 /**
  * A device with MCUboot's two slots and our model group, that speaks bytes: what it answers goes over a
- * `MemoryLine`. Its fields are its flash; `reset` is its bootloader.
+ * line, in memory or behind a pty. Its fields are its flash; `reset` is its bootloader.
  */
 export class SmpDevice implements LinePeer {
   readonly options: SmpDeviceOptions;
@@ -42,7 +42,7 @@ export class SmpDevice implements LinePeer {
     pending: false,
   }));
   readonly models: FakeModels;
-  readonly line: MemoryLine;
+  readonly line: DeviceEnd;
   /** Commands that were carried out, as "group:id" with "w" for writes, oldest first. */
   readonly log: string[] = [];
   /** What the new image does when it first runs. */
@@ -60,7 +60,7 @@ export class SmpDevice implements LinePeer {
   #counterFloor = 0;
   readonly #decoder = new PacketDecoder((bytes) => this.#request(bytes));
 
-  constructor(line: MemoryLine, options: SmpDeviceOptions = {}) {
+  constructor(line: DeviceEnd, options: SmpDeviceOptions = {}) {
     this.line = line;
     this.options = options;
     this.models = new FakeModels(options);

@@ -5,6 +5,7 @@ import {
   parseMcubootImage,
   verifyMcubootImage,
 } from '../../src/mcu/index.ts';
+import { decodePlan, planOracle } from '../../src/plan/index.ts';
 import {
   DeviceError,
   FakeUpload,
@@ -23,6 +24,29 @@ export function fakeInference(body: Uint8Array, input: Uint8Array): Uint8Array {
   return input.map((byte) => (byte + body[0]!) & 0xff);
 }
 
+interface Network {
+  readonly inputBytes: number;
+  readonly outputBytes: number;
+  run(input: Uint8Array): Uint8Array;
+}
+
+/** An execution plan of one input and one output is run by the oracle; any other body is a fake model. */
+function networkOf(body: Uint8Array): Network {
+  const [inputBytes, outputBytes] = [FAKE_TENSOR_BYTES, FAKE_TENSOR_BYTES];
+  const fake = { inputBytes, outputBytes, run: (input: Uint8Array) => fakeInference(body, input) };
+  try {
+    const plan = decodePlan(body, 'model');
+    const oracle = planOracle(plan);
+    return {
+      inputBytes: plan.inputs[0]!.sizeBytes,
+      outputBytes: plan.outputs[0]!.sizeBytes,
+      run: (input) => Uint8Array.from(oracle.run([Int8Array.from(input)])[0]!),
+    };
+  } catch {
+    return fake;
+  }
+}
+
 /** The model group as docs/smp-model-group.md has it. A body that begins with 0 is a broken model. */
 export class FakeModels {
   readonly slots: [Uint8Array | undefined, Uint8Array | undefined] = [undefined, undefined];
@@ -33,10 +57,14 @@ export class FakeModels {
   counterFloor = 0;
   /** Golden tests give other bytes than the model would. */
   isFaulty = false;
+  /** Lines that were logged since the reset. */
+  logNext = 1;
   readonly #options: SmpDeviceOptions;
   readonly #upload = new FakeUpload();
   #vector = { n: 0, of: 0, off: 0, passed: 0, differ: 0, max: 0, done: false };
-  #input = new Uint8Array(FAKE_TENSOR_BYTES);
+  #input = new Uint8Array();
+  /** Of the active slot's body; made anew when that changes. */
+  #network: { readonly body: Uint8Array; readonly network: Network } | undefined;
   #inputOffset = 0;
   #output: Uint8Array = new Uint8Array();
 
@@ -60,11 +88,15 @@ export class FakeModels {
     if (id === 3) return isWrite ? this.#infer(fields) : this.#outputFrom(fields['off'] as number);
     if (id === 4 && !isWrite) return this.#statistics();
     if (id === 5 && isWrite) return this.#erase(fields['slot'] as number | undefined);
-    if (id === 6 && !isWrite) {
-      const lines = [{ n: 0, ms: 12, level: 2, text: 'started\u0007' }];
-      return { next: 1, lines: lines.slice(fields['since'] as number) };
-    }
+    if (id === 6 && !isWrite) return this.#log(fields['since'] as number);
     throw new DeviceError(8);
+  }
+
+  #log(since: number): Fields {
+    const lines = Array.from({ length: this.logNext }, (_, n) => {
+      return { n, ms: 12, level: 2, text: 'started\u0007' };
+    });
+    return { next: this.logNext, lines: lines.slice(since) };
   }
 
   get #spareSlot(): number {
@@ -98,7 +130,8 @@ export class FakeModels {
       };
     });
     const board = this.#options.board ?? 'native';
-    const io = this.activeSlot < 0 ? {} : { in: FAKE_TENSOR_BYTES, out: FAKE_TENSOR_BYTES };
+    const network = this.activeSlot < 0 ? undefined : this.#active();
+    const io = network === undefined ? {} : { in: network.inputBytes, out: network.outputBytes };
     return { board, engine: 'dunlin', format: 1, target: 'portable', arena: 4096, slots, ...io };
   }
 
@@ -150,10 +183,18 @@ export class FakeModels {
     return answer;
   }
 
-  #run(input: Uint8Array): Uint8Array {
+  #active(): Network {
     const image = this.#container(this.activeSlot);
     if (image === undefined) throw new DeviceError(11, GROUP_MODEL);
-    const output = fakeInference(image.body, input);
+    const { body } = image;
+    if (this.#network === undefined || !sameBytes(this.#network.body, body)) {
+      this.#network = { body, network: networkOf(body) };
+    }
+    return this.#network.network;
+  }
+
+  #run(input: Uint8Array): Uint8Array {
+    const output = this.#active().run(input);
     if (this.isFaulty) output[3]! ^= 4;
     return output;
   }
@@ -167,9 +208,11 @@ export class FakeModels {
       vector = { n: n!, of: of!, off: 0, passed, differ: 0, max: 0, done: false };
       this.#vector = vector;
     }
+    if (off === 0) this.#input = new Uint8Array(this.#active().inputBytes);
     if (off === vector.off && n === vector.n) {
       for (const byte of data) this.#takeVectorByte(byte);
-      if (vector.off === 2 * FAKE_TENSOR_BYTES && !vector.done) this.#endVector();
+      const { inputBytes, outputBytes } = this.#active();
+      if (vector.off === inputBytes + outputBytes && !vector.done) this.#endVector();
     }
     if (!vector.done) return { off: vector.off };
     return { off: vector.off, equal: vector.differ === 0, differ: vector.differ, max: vector.max };
@@ -177,11 +220,12 @@ export class FakeModels {
 
   #takeVectorByte(byte: number): void {
     const vector = this.#vector;
-    if (vector.off >= 2 * FAKE_TENSOR_BYTES) throw new DeviceError(12, GROUP_MODEL);
-    if (vector.off < FAKE_TENSOR_BYTES) this.#input[vector.off] = byte;
-    if (vector.off === FAKE_TENSOR_BYTES - 1) this.#output = this.#run(this.#input);
-    if (vector.off >= FAKE_TENSOR_BYTES) {
-      const difference = Math.abs(byte - this.#output[vector.off - FAKE_TENSOR_BYTES]!);
+    const { inputBytes, outputBytes } = this.#active();
+    if (vector.off >= inputBytes + outputBytes) throw new DeviceError(12, GROUP_MODEL);
+    if (vector.off < inputBytes) this.#input[vector.off] = byte;
+    if (vector.off === inputBytes - 1) this.#output = this.#run(this.#input);
+    if (vector.off >= inputBytes) {
+      const difference = Math.abs(byte - this.#output[vector.off - inputBytes]!);
       if (difference > 0) vector.differ++;
       vector.max = Math.max(vector.max, difference);
     }
@@ -198,14 +242,18 @@ export class FakeModels {
   #infer(fields: Fields): Fields {
     const off = fields['off'] as number;
     const data = fields['data'] as Uint8Array;
-    if (off === 0) this.#inputOffset = 0;
+    const { inputBytes } = this.#active();
+    if (off === 0) {
+      this.#inputOffset = 0;
+      this.#input = new Uint8Array(inputBytes);
+    }
     if (off === this.#inputOffset) {
-      if (off + data.byteLength > FAKE_TENSOR_BYTES) throw new DeviceError(12, GROUP_MODEL);
+      if (off + data.byteLength > inputBytes) throw new DeviceError(12, GROUP_MODEL);
       this.#input.set(data, off);
       this.#inputOffset += data.byteLength;
-      if (this.#inputOffset === FAKE_TENSOR_BYTES) this.#output = this.#run(this.#input);
+      if (this.#inputOffset === inputBytes) this.#output = this.#run(this.#input);
     }
-    if (this.#inputOffset < FAKE_TENSOR_BYTES) return { off: this.#inputOffset };
+    if (this.#inputOffset < inputBytes) return { off: this.#inputOffset };
     const out = this.#output.slice(0, OUTPUT_PART_BYTES);
     return { off: this.#inputOffset, len: this.#output.byteLength, out, us: 17 };
   }

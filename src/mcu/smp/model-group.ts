@@ -169,19 +169,25 @@ export class ModelGroup {
 
   /**
    * Runs golden vectors on the device; all have to give their outputs byte for byte.
+   * @returns how long each took on the device in µs, where it says that
    * @throws `golden-mismatch`, naming the vector
    */
-  async selfTest(vectors: readonly GoldenVector[], signal?: AbortSignal): Promise<void> {
+  async selfTest(
+    vectors: readonly GoldenVector[],
+    signal?: AbortSignal,
+  ): Promise<(number | undefined)[]> {
     if (vectors.length === 0 || vectors.length > MAX_GOLDEN_VECTORS) {
       throw new DunlinError(`a self-test takes 1 to ${MAX_GOLDEN_VECTORS} vectors`, {
         code: 'input-invalid',
       });
     }
+    const durationsUs: (number | undefined)[] = [];
     for (const [index, { input, output }] of vectors.entries()) {
       const body = { n: index, of: vectors.length };
       const request = { what: 'self-test', id: ID_SELF_TEST, answer: SelfTestAnswer };
       const data = Buffer.concat([input, output]);
-      const { equal, differ, max } = await this.#transfer(request, body, data, signal);
+      const { equal, differ, max, us } = await this.#transfer(request, body, data, signal);
+      durationsUs.push(us);
       if (equal === true) continue;
       throw new DunlinError(
         `${this.#client.lineName}: golden vector ${index}: ` +
@@ -189,6 +195,7 @@ export class ModelGroup {
         { code: 'golden-mismatch', context: { vector: index, differ, max } },
       );
     }
+    return durationsUs;
   }
 
   /** @param input of exactly the active model's size (`in` of the state) */
