@@ -27,7 +27,7 @@ DEBIAN_FUZZ := clang libclang-rt-dev
 SLOW_TESTS := test/demo/** test/agent/** test/release/from-optimize.test.ts test/examples/files.test.ts \
 	test/optimize/operators.test.ts test/optimize/random-graphs.test.ts test/optimize/quantize-shared.test.ts \
 	test/optimize/repack-shared.test.ts test/optimize/hostile.test.ts test/optimize/commands.test.ts \
-	test/optimize/page-browser.test.ts test/plan/board/**
+	test/optimize/page-browser.test.ts test/plan/board/** test/cli/**
 SOAK_FUZZ_SECONDS ?= 300
 SOAK_TOURS ?= 5
 SOAK_GRAPHS ?= 10000

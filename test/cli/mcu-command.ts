@@ -28,7 +28,10 @@ export interface Command {
   says(pattern: RegExp): Promise<void>;
 }
 
-export interface McuBench extends PtyDevice {
+export type McuBench = CommandBench & PtyDevice;
+
+/** The command line as a process, with a folder and a state directory of its own. */
+export interface CommandBench {
   /** A file in a folder of this test. */
   readonly path_: (name: string) => string;
   readonly keyPath: string;
@@ -42,18 +45,20 @@ export interface McuBench extends PtyDevice {
   refusedEarly(code: ErrorCode, says: RegExp, ...args: readonly string[]): Promise<void>;
 }
 
-/** A device behind a pty, a folder, a key that the device trusts, and the command line as a process. */
+/** With a fake device behind a pty, which trusts the key of `keyPath`. */
 export async function mcuBench(
   t: ExecutionContext,
   options: SmpDeviceOptions = {},
 ): Promise<McuBench> {
+  const device = await openPtyDevice({ keys: [KEY.publicKey], ...options });
+  t.teardown(() => device.close());
+  return Object.assign(device, await commandBench(t));
+}
+
+export async function commandBench(t: ExecutionContext): Promise<CommandBench> {
   t.timeout(TEST_MS);
   const folder = await mkdtemp(join(tmpdir(), 'dunlin-mcu-test-'));
-  const device = await openPtyDevice({ keys: [KEY.publicKey], ...options });
-  t.teardown(async () => {
-    await device.close();
-    await rm(folder, { recursive: true });
-  });
+  t.teardown(() => rm(folder, { recursive: true }));
   const path_ = (name: string): string => join(folder, name);
   const keyPath = path_('key.pem');
   await writeFile(keyPath, KEY.privateKey.export({ format: 'pem', type: 'pkcs8' }));
@@ -82,7 +87,7 @@ export async function mcuBench(
     t.is(errorCode(error), code, error.message);
     t.regex(error.message, says);
   };
-  return Object.assign(device, { path_, keyPath, start, mcu, json, refused, refusedEarly });
+  return { path_, keyPath, start, mcu, json, refused, refusedEarly };
 }
 
 function startCommand(args: readonly string[], env: NodeJS.ProcessEnv): Command {

@@ -188,10 +188,16 @@ function describe({ port, lineBytesPerSecond, roundTrip, inference, upload }: Re
     const { sizeBytes, durationMs, goodputBytesPerSecond, shareOfLine } = upload;
     lines.push(
       `upload: ${grouped(sizeBytes)} bytes in ${durationText(1000 * durationMs)}, ` +
-        `${grouped(goodputBytesPerSecond)} bytes/s, ${(100 * shareOfLine).toFixed(0)} % of the line`,
+        `${grouped(goodputBytesPerSecond)} bytes/s, ${shareText(shareOfLine)}`,
     );
   }
   return `${lines.join('\n')}\n`;
+}
+
+/** A pty, and a USB device's own serial line, are as fast as they are, whatever speed is set. */
+function shareText(shareOfLine: number): string {
+  if (shareOfLine > 1) return 'more than the speed that is set: no real line';
+  return `${(100 * shareOfLine).toFixed(0)} % of the line`;
 }
 
 function bounded(value: number, most: number, option: string): number {

@@ -60,16 +60,16 @@ function describe(port: string, facts: DeviceFacts): string {
   return [
     port,
     ...table(head).map((line) => `  ${line}`),
-    ...section('images', images?.map(imageRow)),
+    ...section('images', images?.map(imageRow), 'none: the bootloader waits for firmware'),
     ...modelLines(facts),
     ...statisticsLines(facts),
     '',
   ].join('\n');
 }
 
-function section(title: string, rows: string[][] | undefined): string[] {
+function section(title: string, rows: string[][] | undefined, none = 'none'): string[] {
   if (rows === undefined) return [];
-  const lines = rows.length === 0 ? ['none'] : table(rows);
+  const lines = rows.length === 0 ? [none] : table(rows);
   return [title, ...lines.map((line) => `  ${line}`)];
 }
 

@@ -51,6 +51,11 @@ export class RealDevice {
     return this.#path('flash');
   }
 
+  /** What a command line opens. Of `native` alone: QEMU's line is a socket. */
+  get linkPath(): string {
+    return this.#path('tty');
+  }
+
   /** What the firmware's image carries, and where its body starts. */
   get firmware(): { readonly body: Uint8Array; readonly headerBytes: number } {
     const [name, headerBytes] =
