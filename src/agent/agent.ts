@@ -1,6 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
-import { type Clock, errorMessage, type Files, type Logger, readNamedFile } from '../core/index.ts';
+import {
+  type Clock,
+  errorCode,
+  errorMessage,
+  type Files,
+  type Logger,
+  readNamedFile,
+} from '../core/index.ts';
 import { findDelegate, findEdgeTpus, librarySearchFolders } from '../inference/index.ts';
 import { fleetTopics, Link, Outbox } from '../link/index.ts';
 import { Reporter, readHealth } from '../telemetry/index.ts';
@@ -14,11 +21,19 @@ import {
 } from '../update/index.ts';
 import { BrokerReader } from './broker-reader.ts';
 import type { AgentConfig } from './config.ts';
+import { GatewayPlace } from './gateway-place.ts';
 import { loadIdentity } from './identity.ts';
+import type { McuKeeper } from './microcontrollers/mcu-keeper.ts';
+import {
+  type OpenLine,
+  openMicrocontrollers,
+  serialLineOf,
+} from './microcontrollers/open-microcontrollers.ts';
 import { ModelLoader } from './model-loader.ts';
 import { ModelUpdate } from './model-update.ts';
-import { Pipeline } from './pipeline.ts';
+import { Pipeline, type WindowHost } from './pipeline.ts';
 import { StateReporter } from './state-reporter.ts';
+import { Turns } from './turns.ts';
 import { Updater } from './updater.ts';
 
 const MAX_ROOT_BYTES = 64 * 1024;
@@ -26,6 +41,8 @@ const RECONNECT_MIN_MS = 200;
 /** Inferences that are forgiven while a release is on probation, and starts of the agent. */
 const MAX_BAD_INFERENCES = 3;
 const MAX_PROBATION_STARTS = 3;
+const GOOD = { good: 1, bad: 0 };
+const BAD = { good: 0, bad: 1 };
 /** At a stop the outbox has two seconds, and everything that is still to be said has three. */
 const FLUSH_TRIES = 100;
 const FLUSH_PAUSE_MS = 20;
@@ -41,6 +58,8 @@ export interface AgentOptions {
   /** `/sys` and `/proc` on a device. */
   readonly sysfsRoot: string;
   readonly procRoot: string;
+  /** Lines to microcontrollers; serial ports without it. */
+  readonly openLine?: OpenLine;
 }
 
 /**
@@ -58,7 +77,11 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
     const watching = control.subscribe(agent.watchedTopics, () => updater.poke(), { qos: 1 });
     // What reports goes on while the rest stops, so that the last word gets out.
     const reporting = [states.run(stopped.signal), outbox.run(control, stopped.signal)];
-    const working = [updater.run(signal), healthLoop(options, agent, signal)];
+    const working = [
+      updater.run(signal),
+      healthLoop(options, agent, signal),
+      ...agent.keepers.map((keeper) => keeper.run(signal)),
+    ];
     try {
       await Promise.race([...reporting, ...working, aborted(signal)]);
       await Promise.all(working);
@@ -82,6 +105,7 @@ interface Agent {
   readonly sayOffline: () => Promise<void>;
   readonly pipelines: readonly Pipeline[];
   readonly updates: ReadonlyMap<string, ModelUpdate>;
+  readonly keepers: readonly McuKeeper[];
   readonly updater: Updater;
   readonly states: StateReporter;
   readonly watchedTopics: readonly string[];
@@ -105,10 +129,11 @@ async function compose(options: AgentOptions, cleanups: (() => Promise<void>)[])
   const reporter = new Reporter({ fleet, device, bootId, key, outbox, clock });
   const pipelines: Pipeline[] = [];
   const onChange = (): void => states.poke();
-  const updates = await openModels(options, { reporter, bulk, pipelines, onChange });
-  const updater = await openUpdater(options, { reporter, bulk, updates, onChange });
+  const shared = { reporter, bulk, onChange };
+  const { updates, keepers } = await openModels(options, { ...shared, pipelines, cleanups });
+  const updater = await openUpdater(options, { ...shared, updates, keepers });
   const states = new StateReporter({
-    ...{ fleet, device, bootId, key, clock, logger, outbox, pipelines, updater },
+    ...{ fleet, device, bootId, key, clock, logger, outbox, pipelines, updater, keepers },
     link: control,
     agentVersion: options.agentVersion,
     intervalMs: config.telemetry.stateIntervalMs,
@@ -118,7 +143,7 @@ async function compose(options: AgentOptions, cleanups: (() => Promise<void>)[])
   const own = topics.assignment({ kind: 'device', name: device });
   const watchedTopics = [topics.tuf('timestamp.json'), own, ...groups];
   return {
-    ...{ reporter, outbox, control, sayOffline, pipelines, updates, updater, states },
+    ...{ reporter, outbox, control, sayOffline, pipelines, updates, keepers, updater, states },
     watchedTopics,
   };
 }
@@ -160,14 +185,58 @@ interface Shared {
   readonly onChange: () => void;
 }
 
+interface Models {
+  readonly updates: Map<string, ModelUpdate>;
+  readonly keepers: readonly McuKeeper[];
+}
+
 async function openModels(
-  { config, files, clock, logger, env, sysfsRoot }: AgentOptions,
-  { reporter, bulk, pipelines, onChange }: Shared & { readonly pipelines: Pipeline[] },
-): Promise<Map<string, ModelUpdate>> {
-  const { stateDir, inference } = config;
-  const store = await ChunkStore.open({ files, dir: join(stateDir, 'chunks'), logger });
+  options: AgentOptions,
+  shared: Shared & {
+    readonly pipelines: Pipeline[];
+    readonly cleanups: (() => Promise<void>)[];
+  },
+): Promise<Models> {
+  const { config, files, clock, logger, openLine = serialLineOf(files) } = options;
+  const { reporter, bulk, pipelines, cleanups, onChange } = shared;
+  const store = await ChunkStore.open({ files, dir: join(config.stateDir, 'chunks'), logger });
   const topics = fleetTopics(config.fleet);
   const source = new MqttBlockSource({ link: bulk, topics, clock, logger });
+  const transfer = { store, source, transfers: new Turns() };
+  const common = { reporter, clock, logger, onChange };
+  const updates = await openGatewayModels(options, { ...shared, ...transfer });
+  const fed = new Map<string, Pipeline>();
+  for (const [name, pipelineConfig] of Object.entries(config.pipelines)) {
+    const { on } = pipelineConfig;
+    if (on === undefined) continue;
+    // A device's own statistics are what its probation counts.
+    const onOutcome = (): void => {};
+    const pipeline = new Pipeline({ name, ...common, config: pipelineConfig, onOutcome });
+    pipelines.push(pipeline);
+    fed.set(on, pipeline);
+  }
+  const keepers = await openMicrocontrollers({
+    ...{ config, files, ...common, ...transfer, openLine },
+    pipelineOn: (name) => fed.get(name),
+  });
+  cleanups.push(async () => void (await Promise.all(keepers.map((keeper) => keeper.close()))));
+  return { updates, keepers };
+}
+
+/** Models that this gateway itself infers. */
+async function openGatewayModels(
+  { config, files, clock, logger, env, sysfsRoot }: AgentOptions,
+  {
+    pipelines,
+    ...shared
+  }: Omit<Shared, 'bulk'> & {
+    readonly pipelines: Pipeline[];
+    readonly store: ChunkStore;
+    readonly source: MqttBlockSource;
+    readonly transfers: Turns;
+  },
+): Promise<Map<string, ModelUpdate>> {
+  const { stateDir, inference } = config;
   const loader = new ModelLoader({
     path: inference.path,
     limits: { inferTimeoutMs: inference.timeoutMs, memoryBytes: inference.memoryLimitBytes },
@@ -184,36 +253,39 @@ async function openModels(
     maxStarts: MAX_PROBATION_STARTS,
   };
   const updates = new Map<string, ModelUpdate>();
+  const { reporter, onChange, store, source, transfers } = shared;
   for (const [name, pipelineConfig] of Object.entries(config.pipelines)) {
-    const { model } = pipelineConfig;
+    const { model, on } = pipelineConfig;
+    if (on !== undefined) continue;
     const slots = await Slots.open({
       ...{ files, model, probation, clock, logger },
       dir: join(stateDir, 'models'),
     });
+    const onOutcome = (host: WindowHost, error: unknown): void => {
+      const told =
+        errorCode(error) === 'edgetpu-unavailable'
+          ? place.edgeTpuLost(host)
+          : update.count(host.release.releaseSha256, error === undefined ? GOOD : BAD);
+      told.catch((cause) => logger.error(`${model}: ${errorMessage(cause)}`));
+    };
     const pipeline = new Pipeline({
-      ...{ name, reporter, clock, logger },
+      ...{ name, reporter, clock, logger, onOutcome },
       config: pipelineConfig,
-      onOutcome: (host, error) => {
-        updates
-          .get(model)!
-          .inferred(host, error)
-          .catch((cause) => logger.error(`${model}: ${errorMessage(cause)}`));
-      },
+    });
+    const place = new GatewayPlace({ model, slots, loader, pipeline, reporter, onChange });
+    const update = new ModelUpdate({
+      ...{ model, slots, place, store, source, transfers, reporter, clock, logger, onChange },
+      siblings: () => [],
     });
     pipelines.push(pipeline);
-    updates.set(
-      model,
-      new ModelUpdate({
-        ...{ model, slots, store, source, loader, pipeline, reporter, clock, logger, onChange },
-      }),
-    );
+    updates.set(model, update);
   }
   return updates;
 }
 
 async function openUpdater(
   { config, files, clock, logger }: AgentOptions,
-  { reporter, bulk, updates, onChange }: Shared & { readonly updates: Map<string, ModelUpdate> },
+  { reporter, bulk, updates, keepers, onChange }: Shared & Models,
 ): Promise<Updater> {
   const { fleet, device, groups, stateDir, trust, update } = config;
   const dir = join(stateDir, 'trust');
@@ -225,7 +297,7 @@ async function openUpdater(
   });
   const floors = await AssignmentFloors.open(files, dir);
   return new Updater({
-    ...{ device, groups, updates, reporter, clock, logger, onChange },
+    ...{ device, groups, updates, keepers, reporter, clock, logger, onChange },
     intervals: update,
     refresh: async (signal) => {
       await bulk.waitConnected(signal);

@@ -9,6 +9,9 @@ const HOUR_MS = 60 * MINUTE_MS;
 const MIB = 1024 * 1024;
 const MAX_GROUPS = 16;
 const MAX_PIPELINES = 16;
+const MAX_MICROCONTROLLERS = 32;
+/** What can be done to a device. */
+const MCU_PARTS = ['firmware', 'model'] as const;
 const strict = { additionalProperties: false } as const;
 const Name = Type.String({ pattern: NAME_PATTERN });
 const FilePath = Type.String({ minLength: 1 });
@@ -30,6 +33,12 @@ const Broker = Type.Object(
 const Pipeline = Type.Object(
   {
     model: Name,
+    on: Type.Optional(
+      Type.String({
+        pattern: NAME_PATTERN,
+        description: 'a microcontroller that runs the model; without it, this gateway does',
+      }),
+    ),
     source: SourceConfig,
     window: Type.Object(
       {
@@ -44,6 +53,48 @@ const Pipeline = Type.Object(
     }),
   },
   // Without a default of its own, TypeBox fills in no defaults inside a record's values.
+  { ...strict, default: {} },
+);
+
+const Microcontroller = Type.Object(
+  {
+    port: Type.String({
+      minLength: 1,
+      description:
+        'a name under /dev/serial/by-id, or what only one name there contains: it outlives ' +
+        "replugging; else a port's path",
+    }),
+    board: Type.String({
+      pattern: NAME_PATTERN,
+      description: 'a profile in devices/boards; a device that says it is another is left alone',
+    }),
+    model: Type.String({
+      pattern: NAME_PATTERN,
+      description:
+        "the release's model: its mcu.plan or model.tflite, and its firmware-<board>.bin",
+    }),
+    baudRate: Type.Optional(
+      Type.Integer({
+        minimum: 1_200,
+        maximum: 12_000_000,
+        description: "without it the board's profile says, else 115200",
+      }),
+    ),
+    signingKeyFile: Type.Optional(
+      Type.String({
+        minLength: 1,
+        description:
+          'mcu.pub.pem of `dunlin keys init`: files that it did not sign are not even sent',
+      }),
+    ),
+    install: Type.Array(Type.Enum(MCU_PARTS), {
+      default: [...MCU_PARTS],
+      minItems: 1,
+      maxItems: MCU_PARTS.length,
+      uniqueItems: true,
+      description: 'what of a release goes to the device; firmware first',
+    }),
+  },
   { ...strict, default: {} },
 );
 
@@ -62,7 +113,41 @@ export const AgentConfig = Type.Object(
       },
       strict,
     ),
-    pipelines: Type.Record(Name, Pipeline, { minProperties: 1, maxProperties: MAX_PIPELINES }),
+    pipelines: Type.Record(Name, Pipeline, { default: {}, maxProperties: MAX_PIPELINES }),
+    microcontrollers: Type.Record(Name, Microcontroller, {
+      default: {},
+      maxProperties: MAX_MICROCONTROLLERS,
+      description: 'boards on serial lines of this gateway',
+    }),
+    mcu: Type.Object(
+      {
+        atOnce: Type.Integer({
+          default: 1,
+          minimum: 1,
+          maximum: MAX_MICROCONTROLLERS,
+          description: 'microcontrollers that are updated at the same time',
+        }),
+        pollIntervalMs: Type.Integer({
+          default: 10_000,
+          minimum: 10,
+          maximum: HOUR_MS,
+          description: 'between two looks at statistics and log',
+        }),
+        returnIntervalMs: Type.Integer({
+          default: 5_000,
+          minimum: 10,
+          maximum: HOUR_MS,
+          description: 'between two looks for a device that is away',
+        }),
+        probationMs: Type.Integer({
+          default: 10 * MINUTE_MS,
+          minimum: 10,
+          description:
+            'a device that infers nothing ends its probation after so long without a failure or a reset',
+        }),
+      },
+      { ...strict, default: {}, description: 'of all microcontrollers' },
+    ),
     inference: Type.Object(
       {
         path: Type.Enum(['auto', 'xnn', 'stock', 'edgetpu'], { default: 'auto' }),
@@ -104,6 +189,7 @@ export const AgentConfig = Type.Object(
 );
 export type AgentConfig = Static<typeof AgentConfig>;
 export type PipelineConfig = AgentConfig['pipelines'][string];
+export type MicrocontrollerConfig = AgentConfig['microcontrollers'][string];
 
 /**
  * Parses and checks an agent's YAML configuration; file names in it are taken relative to it.
@@ -114,16 +200,15 @@ export function parseAgentConfig(text: string, fileName: string): AgentConfig {
   return withAbsolutePaths(config, dirname(resolve(fileName)));
 }
 
-function problemsOf({ pipelines }: AgentConfig): SchemaProblem[] {
+function problemsOf(config: AgentConfig): SchemaProblem[] {
+  const { pipelines, microcontrollers } = config;
   const problems: SchemaProblem[] = [];
-  const models = new Set<string>();
-  for (const [name, { model, schedule, window }] of Object.entries(pipelines)) {
+  if (Object.keys(pipelines).length + Object.keys(microcontrollers).length === 0) {
+    const message = 'no pipeline and no microcontroller: there is nothing to do';
+    problems.push({ path: '/pipelines', message });
+  }
+  for (const [name, { schedule, window }] of Object.entries(pipelines)) {
     const at = `/pipelines/${name}`;
-    if (models.has(model)) {
-      const message = `another pipeline has the model ${model} already; each needs its own`;
-      problems.push({ path: `${at}/model`, message });
-    }
-    models.add(model);
     if (!isCronExpression(schedule)) {
       problems.push({ path: `${at}/schedule`, message: `"${schedule}" is no cron expression` });
     }
@@ -131,6 +216,29 @@ function problemsOf({ pipelines }: AgentConfig): SchemaProblem[] {
       const message = `a stride of ${window.stride} skips samples; ${window.samples} is the most`;
       problems.push({ path: `${at}/window/stride`, message });
     }
+  }
+  return [...problems, ...placesOf(config)];
+}
+
+/** Each model has one pipeline here, each microcontroller one that feeds it. */
+function placesOf({ pipelines, microcontrollers }: AgentConfig): SchemaProblem[] {
+  const problems: SchemaProblem[] = [];
+  const taken = new Set<string>();
+  for (const [name, { model, on }] of Object.entries(pipelines)) {
+    const at = `/pipelines/${name}`;
+    const device = on === undefined ? undefined : microcontrollers[on];
+    if (on !== undefined && device === undefined) {
+      problems.push({ path: `${at}/on`, message: `no microcontroller is called ${on}` });
+    } else if (device !== undefined && device.model !== model) {
+      const message = `${on} runs ${device.model}, not ${model}`;
+      problems.push({ path: `${at}/model`, message });
+    }
+    const place = on === undefined ? `the model ${model}` : `the microcontroller ${on}`;
+    if (taken.has(place)) {
+      const path = `${at}/${on === undefined ? 'model' : 'on'}`;
+      problems.push({ path, message: `another pipeline has ${place} already; each needs its own` });
+    }
+    taken.add(place);
   }
   return problems;
 }
@@ -149,6 +257,11 @@ function withAbsolutePaths(config: AgentConfig, base: string): AgentConfig {
         : { ...source, workingDir: absolute(source.workingDir ?? '.') };
     return [name, { ...pipeline, source: located }] as const;
   });
+  const microcontrollers = Object.entries(config.microcontrollers).map(([name, device]) => {
+    const { signingKeyFile: file } = device;
+    const located = file === undefined ? {} : { signingKeyFile: absolute(file) };
+    return [name, { ...device, ...located }] as const;
+  });
   const { delegateFile } = config.inference;
   // A bare name is looked for in the system's folders.
   const isPath = delegateFile?.includes('/') === true;
@@ -162,5 +275,6 @@ function withAbsolutePaths(config: AgentConfig, base: string): AgentConfig {
     trust: { rootFile: absolute(config.trust.rootFile) },
     broker,
     pipelines: Object.fromEntries(pipelines),
+    microcontrollers: Object.fromEntries(microcontrollers),
   };
 }

@@ -8,6 +8,7 @@ import {
 } from '../inference/index.ts';
 import type { ReleaseDocument } from '../update/index.ts';
 import { singleTensor, softmax } from './golden-gate.ts';
+import type { Prediction, ServedRelease, WindowHost } from './pipeline.ts';
 
 /** Outputs of a model that is no classifier, sent as they are up to this many. */
 export const MAX_VALUES = 16;
@@ -18,20 +19,14 @@ export interface HostChoice {
   readonly reason: VariantReason | 'edgetpu-not-installed';
 }
 
-export interface HostedRelease {
-  readonly document: ReleaseDocument;
-  readonly releaseSha256: string;
+export interface HostedRelease extends ServedRelease {
   readonly variant: HostChoice['variant'];
   readonly variantReason: HostChoice['reason'];
 }
 
-export type Prediction = { readonly latencyUs: number } & (
-  | { readonly label: string; readonly confidence: number }
-  | { readonly values: number[] }
-);
-
 /** A release in service: a loaded model and what its outputs mean. */
-export class ModelHost {
+export class ModelHost implements WindowHost {
+  readonly isReady = true;
   readonly release: HostedRelease;
   readonly #model: Sandbox;
   readonly #input: TensorSpec;
@@ -65,28 +60,41 @@ export class ModelHost {
 
   /** @param window float32, as many values as the model's input has */
   async infer(window: Float32Array): Promise<Prediction> {
-    if (window.length !== this.inputItems) {
-      throw new DunlinError(
-        `a window has ${window.length} values, the model takes ${this.inputItems}; ` +
-          'check window.samples and channels in the configuration',
-        { code: 'input-invalid' },
-      );
-    }
+    requireWindowItems(window, this.inputItems);
     const { outputs, latencyUs } = await this.#model.infer([quantize(window, this.#input)]);
-    const values = dequantize(outputs[0]!, this.#output);
-    const { task, golden } = this.release.document;
-    if (task.kind !== 'classification')
-      return { latencyUs, values: [...values.slice(0, MAX_VALUES)] };
-    const probabilities = golden.on === 'logits' ? values : softmax(values);
-    const top = probabilities.indexOf(Math.max(...probabilities));
-    return {
-      latencyUs,
-      label: task.labels[top] ?? String(top),
-      confidence: Math.min(1, probabilities[top] ?? 0),
-    };
+    return predictionOf(this.release.document, outputs[0]!, this.#output, latencyUs);
   }
 
   close(): Promise<void> {
     return this.#model.close();
   }
+}
+
+/** What a model's output means by its release. */
+export function predictionOf(
+  { task, golden }: ReleaseDocument,
+  output: Uint8Array,
+  spec: TensorSpec,
+  latencyUs: number,
+): Prediction {
+  const values = dequantize(output, spec);
+  if (task.kind !== 'classification')
+    return { latencyUs, values: [...values.slice(0, MAX_VALUES)] };
+  const probabilities = golden.on === 'logits' ? values : softmax(values);
+  const top = probabilities.indexOf(Math.max(...probabilities));
+  return {
+    latencyUs,
+    label: task.labels[top] ?? String(top),
+    confidence: Math.min(1, probabilities[top] ?? 0),
+  };
+}
+
+/** @throws `input-invalid` */
+export function requireWindowItems(window: Float32Array, inputItems: number): void {
+  if (window.length === inputItems) return;
+  throw new DunlinError(
+    `a window has ${window.length} values, the model takes ${inputItems}; ` +
+      'check window.samples and channels in the configuration',
+    { code: 'input-invalid' },
+  );
 }

@@ -7,49 +7,26 @@ import {
   type Logger,
   parseJson,
 } from '../core/index.ts';
-import type { EventDetails, EventName, ModelState, Reporter } from '../telemetry/index.ts';
+import type { EventDetails, EventName, ModelState, Reporting } from '../telemetry/index.ts';
 import {
-  type AssignedTarget,
   type BlockSource,
   type ChunkStore,
-  CPU_ARTIFACT,
-  EDGETPU_ARTIFACT,
   type FetchOptions,
   fetchArtifact,
   fetchDocument,
-  GOLDEN_ARTIFACT,
   MAX_PLAN_ROUNDS,
+  type ProbationCounts,
   planSlots,
   ReleaseDocument,
   type SlotFacts,
   type SlotStep,
   type Slots,
-  type TrustedMetadata,
+  type SlotTarget,
+  type TrustedReleases,
 } from '../update/index.ts';
-import type { ModelHost } from './model-host.ts';
-import type { ModelLoader } from './model-loader.ts';
-import type { Pipeline } from './pipeline.ts';
+import type { ServingPlace } from './serving-place.ts';
+import type { Turns } from './turns.ts';
 
-/** What the gate says about a release, as opposed to what befell the gate. */
-const VERDICTS: ReadonlySet<ErrorCode> = new Set([
-  'golden-mismatch',
-  'latency-over-budget',
-  'model-malformed',
-  'model-unsupported',
-  'model-too-large',
-  'inference-crashed',
-  'inference-timeout',
-  'inference-out-of-memory',
-  'inference-refused',
-  'release-missing',
-]);
-
-/** A busy or crowded machine does these to a sound release too. */
-const MAY_PASS: ReadonlySet<ErrorCode> = new Set([
-  'inference-crashed',
-  'inference-timeout',
-  'inference-out-of-memory',
-]);
 const MAX_START_TRIES = 3;
 const START_PAUSE_MS = 500;
 
@@ -58,9 +35,14 @@ export interface ModelUpdateDependencies {
   readonly slots: Slots;
   readonly store: ChunkStore;
   readonly source: BlockSource;
-  readonly loader: ModelLoader;
-  readonly pipeline: Pipeline;
-  readonly reporter: Reporter;
+  /** One transfer at a time: they share the link, and each clears the store of what it does not need. */
+  readonly transfers: Turns;
+  /** Slots of others that may have a release already. */
+  readonly siblings: () => readonly Slots[];
+  readonly place: ServingPlace;
+  /** Of a model on a microcontroller: its name, for reports. */
+  readonly microcontroller?: string;
+  readonly reporter: Reporting;
   readonly clock: Clock;
   readonly logger: Logger;
   /** The reported state changed. */
@@ -70,8 +52,8 @@ export interface ModelUpdateDependencies {
 type Progress = NonNullable<ModelState['update']>;
 
 /**
- * One model's way from an assignment into service: carries out what `planSlots` says. The model in service changes only
- * after the slots have recorded it durably; a host that passed the gate is the very one that then serves.
+ * One model's way from an assignment into service in one place: carries out what `planSlots` says. What serves changes
+ * only after the slots have recorded it durably.
  */
 export class ModelUpdate {
   readonly #deps: ModelUpdateDependencies;
@@ -79,9 +61,6 @@ export class ModelUpdate {
   /** The version whose way into service was reported as begun. */
   #started: string | undefined;
   #chunksFetched = 0;
-  /** Passed its gate and waits for its activation. */
-  #gated: ModelHost | undefined;
-  #replacing: Promise<void> | undefined;
   /** What was last reported as failed, so that a retry does not report it again. */
   #reported: string | undefined;
 
@@ -90,21 +69,19 @@ export class ModelUpdate {
   }
 
   get state(): ModelState {
-    const { slots, pipeline } = this.#deps;
+    const { slots, place } = this.#deps;
     const { active } = slots.state;
-    const { host } = pipeline;
+    const { serving } = place;
+    const release =
+      active === null
+        ? null
+        : {
+            version: active.version,
+            releaseSha256: active.releaseSha256,
+            phase: active.phase,
+          };
     return {
-      active:
-        active === null || host === undefined
-          ? null
-          : {
-              version: active.version,
-              releaseSha256: active.releaseSha256,
-              phase: active.phase,
-              variant: host.release.variant,
-              path: host.path,
-              reason: host.reason,
-            },
+      active: release === null || serving === undefined ? null : { ...release, ...serving },
       update: this.#progress ?? this.#refusal(),
     };
   }
@@ -119,18 +96,18 @@ export class ModelUpdate {
 
   /** At the agent's start: the active release into service; one that has become unsound makes way. */
   async start(): Promise<void> {
-    const { slots, loader, pipeline, model, clock, logger } = this.#deps;
+    const { slots, place, model, clock, logger } = this.#deps;
     let failures = 0;
     for (let round = 0; round < MAX_PLAN_ROUNDS && slots.state.active !== null; round++) {
       const { version } = slots.state.active;
       try {
-        await pipeline.serve(await loader.reopen(await slots.read('active'), { lost: false }));
+        await place.reopen(await slots.read('active'));
         return;
       } catch (error) {
         const reason = errorCode(error);
-        if (reason === undefined || !VERDICTS.has(reason)) throw error;
+        if (reason === undefined || !place.verdicts.has(reason)) throw error;
         failures += 1;
-        if (MAY_PASS.has(reason) && failures < MAX_START_TRIES) {
+        if (place.mayPass.has(reason) && failures < MAX_START_TRIES) {
           logger.warn(`${model}/${version} did not start: ${errorMessage(error)}; once more`);
           await clock.sleep(START_PAUSE_MS);
           continue;
@@ -147,12 +124,35 @@ export class ModelUpdate {
    * Brings the model to its target, or finds that it is there, or refused.
    * @throws what stopped it; reported already
    */
-  async bringTo(
-    target: AssignedTarget,
-    trusted: TrustedMetadata,
+  bringTo(target: SlotTarget, trusted: TrustedReleases, signal: AbortSignal): Promise<void> {
+    return this.#towards(target, trusted, signal);
+  }
+
+  /** Whether `bringTo` has anything to do. */
+  needs(target: SlotTarget): boolean {
+    const { slots } = this.#deps;
+    return planSlots(slots.state, target, { stored: slots.stored }).length > 0;
+  }
+
+  /** Goes on with a candidate whose files are here, whether or not the broker is. @throws as `bringTo` */
+  async finish(signal: AbortSignal): Promise<void> {
+    const { candidate } = this.#deps.slots.state;
+    if (candidate !== null) await this.#towards(candidate, undefined, signal);
+  }
+
+  /** The release is not to be tried here now; reported once. */
+  async hold({ version }: SlotTarget, reason: string, message: string): Promise<void> {
+    if (this.#progress?.phase === 'held' && this.#progress.version === version) return;
+    this.#advance({ version, phase: 'held', chunksPresent: 0, chunksTotal: 0, reason });
+    await this.#report('update-held', version, { reason, message });
+  }
+
+  async #towards(
+    target: SlotTarget,
+    trusted: TrustedReleases | undefined,
     signal: AbortSignal,
   ): Promise<void> {
-    const { slots, onChange } = this.#deps;
+    const { slots, place, onChange } = this.#deps;
     let gate: SlotFacts['gate'];
     try {
       for (let round = 0; round < MAX_PLAN_ROUNDS; round++) {
@@ -172,23 +172,21 @@ export class ModelUpdate {
       await this.#failed(target.version, error);
       throw error;
     } finally {
-      await this.#gated?.close();
-      this.#gated = undefined;
+      await place.dropGated();
       onChange();
     }
   }
 
-  /** Counts an inference of the model in service towards its probation. */
-  async inferred(host: ModelHost, error: unknown): Promise<void> {
+  /** Counts what was seen of a release in service towards its probation. */
+  async count(releaseSha256: string, { good, bad }: ProbationCounts): Promise<void> {
     const { slots, onChange } = this.#deps;
-    if (slots.state.active?.releaseSha256 !== host.release.releaseSha256) return;
-    if (errorCode(error) === 'edgetpu-unavailable') return await this.#edgeTpuLost(host);
-    const { version } = host.release.document;
-    const verdict = await slots.countInference(error === undefined);
+    const { active } = slots.state;
+    if (active === null || active.releaseSha256 !== releaseSha256) return;
+    const verdict = await slots.countInferences({ good, bad });
     if (verdict === 'go-on') return;
-    if (verdict === 'commit') await this.#report('update-committed', version);
+    if (verdict === 'commit') await this.#report('update-committed', active.version);
     else {
-      await this.#report('update-rolled-back', version, { reason: 'probation-failed' });
+      await this.#report('update-rolled-back', active.version, { reason: 'probation-failed' });
       await this.#serveActive();
     }
     onChange();
@@ -196,26 +194,25 @@ export class ModelUpdate {
 
   async #carryOut(
     step: SlotStep,
-    target: AssignedTarget,
-    trusted: TrustedMetadata,
+    target: SlotTarget,
+    trusted: TrustedReleases | undefined,
     signal: AbortSignal,
   ): Promise<SlotFacts['gate']> {
-    const { slots, pipeline } = this.#deps;
+    const { slots, place, transfers } = this.#deps;
     const { version } = target;
     switch (step.kind) {
       case 'install':
-        await this.#install(target, trusted, signal);
+        await transfers.run(() => this.#install(target, trusted, signal), signal);
         return undefined;
-      case 'gate':
-        return { releaseSha256: step.releaseSha256, verdict: await this.#gate(version) };
-      case 'activate': {
-        const host = this.#gated;
-        this.#gated = undefined;
+      case 'gate': {
+        const verdict = await this.#gate(version, signal);
+        return { releaseSha256: step.releaseSha256, verdict };
+      }
+      case 'activate':
         await slots.carryOut(step);
-        if (host !== undefined) await pipeline.serve(host);
+        await place.takeOver();
         await this.#report('update-activated', version, this.#chunkCounts());
         return undefined;
-      }
       case 'withdraw':
         await slots.carryOut(step);
         await this.#serveActive();
@@ -227,13 +224,13 @@ export class ModelUpdate {
   }
 
   async #install(
-    target: AssignedTarget,
-    trusted: TrustedMetadata,
+    target: SlotTarget,
+    trusted: TrustedReleases | undefined,
     signal: AbortSignal,
   ): Promise<void> {
-    const { slots, store, loader, model } = this.#deps;
+    const { slots, store, place, model } = this.#deps;
     const { version, releaseSha256 } = target;
-    const released = trusted.releaseTarget(model, version);
+    const released = trusted?.releaseTarget(model, version);
     if (released === undefined) {
       throw new DunlinError(`${model}/${version} is assigned, and not among the signed releases`, {
         code: 'release-missing',
@@ -258,9 +255,9 @@ export class ModelUpdate {
       onProgress: transfer.next(released.chunks.length),
     });
     const document = parseJson(ReleaseDocument, bytes, 'release.json', 'metadata-malformed');
-    const names = this.#artifactNames(document, loader.chooseVariant(document).variant);
+    const artifacts = await this.#fromSiblings(releaseSha256, place.artifactNames(document));
+    const names = place.artifactNames(document).filter((name) => !artifacts.has(name));
     transfer.expect(names.map((name) => document.artifacts[name]!.chunks.length));
-    const artifacts = new Map<string, Uint8Array>();
     for (const name of names) {
       const artifact = document.artifacts[name]!;
       const onProgress: FetchOptions['onProgress'] = transfer.next(artifact.chunks.length);
@@ -270,29 +267,31 @@ export class ModelUpdate {
     await store.prune(new Set());
   }
 
-  /** The CPU's variant always: it takes over when an Edge TPU is lost. */
-  #artifactNames(document: ReleaseDocument, variant: 'cpu' | 'edgetpu'): string[] {
-    const names = [
-      CPU_ARTIFACT,
-      GOLDEN_ARTIFACT,
-      ...(variant === 'edgetpu' ? [EDGETPU_ARTIFACT] : []),
-    ];
-    const absent = names.find((name) => document.artifacts[name] === undefined);
-    if (absent === undefined) return names;
-    throw new DunlinError(`release ${document.version} has no ${absent}`, {
-      code: 'release-missing',
-    });
+  /** Files that the same release has in another's slots need not come again; `Slots.install` checks them. */
+  async #fromSiblings(
+    releaseSha256: string,
+    names: readonly string[],
+  ): Promise<Map<string, Uint8Array>> {
+    const found = new Map<string, Uint8Array>();
+    for (const sibling of this.#deps.siblings()) {
+      const stored = await sibling.find(releaseSha256);
+      for (const name of names) {
+        const bytes = stored?.artifacts.get(name);
+        if (bytes !== undefined) found.set(name, bytes);
+      }
+    }
+    return found;
   }
 
-  async #gate(version: string): Promise<'passed' | ErrorCode> {
-    const { slots, loader } = this.#deps;
+  async #gate(version: string, signal: AbortSignal): Promise<'passed' | ErrorCode> {
+    const { slots, place } = this.#deps;
     this.#advance({ ...this.#countsOf(version), phase: 'gating' });
     try {
-      this.#gated = await loader.gate(await slots.read('candidate'));
+      await place.gate(await slots.read('candidate'), signal);
       return 'passed';
     } catch (error) {
       const reason = errorCode(error);
-      if (reason === undefined || !VERDICTS.has(reason)) throw error;
+      if (reason === undefined || !place.verdicts.has(reason)) throw error;
       const message = errorMessage(error);
       this.#advance({ ...this.#countsOf(version), phase: 'refused', reason });
       await this.#report('update-refused', version, { reason, message, ...this.#chunkCounts() });
@@ -311,29 +310,9 @@ export class ModelUpdate {
     await this.#report('update-failed', version, { reason, message, ...this.#chunkCounts() });
   }
 
-  /** The CPU takes over; windows that fail meanwhile ask for the same. */
-  async #edgeTpuLost(host: ModelHost): Promise<void> {
-    if (this.#deps.pipeline.host !== host) return;
-    this.#replacing ??= this.#replaceLost(host).finally(() => {
-      this.#replacing = undefined;
-    });
-    await this.#replacing;
-  }
-
-  async #replaceLost(host: ModelHost): Promise<void> {
-    const { slots, loader, pipeline, onChange } = this.#deps;
-    const { version } = host.release.document;
-    const next = await loader.reopen(await slots.read('active'), { lost: true });
-    // An update was quicker.
-    if (pipeline.host !== host) return await next.close();
-    await pipeline.serve(next);
-    onChange();
-    await this.#report('inference-failed', version, { reason: next.reason });
-  }
-
   async #serveActive(): Promise<void> {
-    const { slots, pipeline } = this.#deps;
-    if (slots.state.active === null) await pipeline.rest();
+    const { slots, place } = this.#deps;
+    if (slots.state.active === null) await place.rest();
     else await this.start();
   }
 
@@ -352,8 +331,9 @@ export class ModelUpdate {
   }
 
   #report(name: EventName, version: string, details: EventDetails = {}): Promise<void> {
-    const { reporter, model } = this.#deps;
-    return reporter.event(name, { model: { model, version }, ...details });
+    const { reporter, model, microcontroller } = this.#deps;
+    const where = microcontroller === undefined ? {} : { microcontroller };
+    return reporter.event(name, { model: { model, version }, ...where, ...details });
   }
 }
 

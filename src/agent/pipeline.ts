@@ -6,22 +6,45 @@ import {
   Histogram,
   type InferenceSample,
   LATENCY_BOUNDS_US,
-  type Reporter,
+  type Reporting,
 } from '../telemetry/index.ts';
+import type { ReleaseDocument } from '../update/index.ts';
 import type { PipelineConfig } from './config.ts';
-import type { ModelHost, Prediction } from './model-host.ts';
 
 /** Samples that go into one telemetry message. */
 const MAX_SAMPLES_PER_MESSAGE = 256;
 
+export type Prediction = { readonly latencyUs: number } & (
+  | { readonly label: string; readonly confidence: number }
+  | { readonly values: number[] }
+);
+
+export interface ServedRelease {
+  readonly document: ReleaseDocument;
+  readonly releaseSha256: string;
+}
+
+/** A model in service, here or on a microcontroller. */
+export interface WindowHost {
+  readonly release: ServedRelease;
+  readonly path: string;
+  /** False while windows have to wait: a device that is flashed, or away. */
+  readonly isReady: boolean;
+  /** Of the process that infers, where there is one. */
+  readonly pid: number | undefined;
+  /** @param window float32, as many values as the model's input has */
+  infer(window: Float32Array): Promise<Prediction>;
+  close(): Promise<void>;
+}
+
 export interface PipelineDependencies {
   readonly name: string;
   readonly config: PipelineConfig;
-  readonly reporter: Reporter;
+  readonly reporter: Reporting;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Told of every inference of the model in service; what probation counts. */
-  readonly onOutcome: (host: ModelHost, error: unknown) => void;
+  readonly onOutcome: (host: WindowHost, error: unknown) => void;
 }
 
 export interface InferenceCounts {
@@ -34,14 +57,15 @@ export interface InferenceCounts {
 /**
  * source → windows → (on the cron schedule) model → results.
  * Invariants: the source runs only while a model is in service; windows are inferred in order, each once, by the
- * model that serves at that moment; a model is exchanged between two windows, so that none is lost.
+ * model that serves at that moment; a model is exchanged between two windows, so that none is lost; while the model
+ * is not ready windows wait, and the oldest are dropped and counted when there are too many.
  */
 export class Pipeline {
   readonly latencyUs = new Histogram(LATENCY_BOUNDS_US);
   readonly confidence = new Histogram(CONFIDENCE_BOUNDS);
   readonly #deps: PipelineDependencies;
   readonly #windower: Windower;
-  #host: ModelHost | undefined;
+  #host: WindowHost | undefined;
   #source: SampleSource | undefined;
   #cron: ReturnType<typeof cronSchedule> | undefined;
   #draining: Promise<void> | undefined;
@@ -62,7 +86,7 @@ export class Pipeline {
     return this.#deps.name;
   }
 
-  get host(): ModelHost | undefined {
+  get host(): WindowHost | undefined {
     return this.#host;
   }
 
@@ -80,7 +104,7 @@ export class Pipeline {
   }
 
   /** Puts a model into service; the one before is closed when no window is in it any more. */
-  async serve(host: ModelHost): Promise<void> {
+  async serve(host: WindowHost): Promise<void> {
     const before = this.#host;
     this.#host = host;
     if (this.#source === undefined) await this.#start();
@@ -117,19 +141,27 @@ export class Pipeline {
   }
 
   async #inferPending(): Promise<void> {
-    const { reporter, logger } = this.#deps;
     let samples: InferenceSample[] = [];
-    for (let window = this.#windower.take(); window !== undefined; window = this.#windower.take()) {
+    for (let window = this.#take(); window !== undefined; window = this.#take()) {
       const sample = await this.#inferOne(window);
       if (sample !== undefined) samples.push(sample);
       if (samples.length >= MAX_SAMPLES_PER_MESSAGE || this.#windower.pendingCount === 0) {
-        const full = samples;
+        await this.#store(samples);
         samples = [];
-        await reporter
-          .samples(full)
-          .catch((error) => logger.error(`telemetry could not be stored: ${errorMessage(error)}`));
       }
     }
+    await this.#store(samples);
+  }
+
+  #take(): SampleWindow | undefined {
+    return this.#host?.isReady === false ? undefined : this.#windower.take();
+  }
+
+  async #store(samples: readonly InferenceSample[]): Promise<void> {
+    const { reporter, logger } = this.#deps;
+    await reporter
+      .samples(samples)
+      .catch((error) => logger.error(`telemetry could not be stored: ${errorMessage(error)}`));
   }
 
   async #inferOne(window: SampleWindow): Promise<InferenceSample | undefined> {
@@ -151,7 +183,7 @@ export class Pipeline {
     }
   }
 
-  #sample(host: ModelHost, window: SampleWindow, prediction: Prediction): InferenceSample {
+  #sample(host: WindowHost, window: SampleWindow, prediction: Prediction): InferenceSample {
     const { model, version } = host.release.document;
     return {
       kind: 'inference',

@@ -1,6 +1,7 @@
 import { type Clock, errorMessage, type Logger, type SigningKey } from '../core/index.ts';
 import { fleetTopics, type Link, type Outbox } from '../link/index.ts';
 import { type DeviceState, sealState } from '../telemetry/index.ts';
+import type { McuKeeper } from './microcontrollers/mcu-keeper.ts';
 import type { InferenceCounts, Pipeline } from './pipeline.ts';
 import type { Updater } from './updater.ts';
 
@@ -18,6 +19,7 @@ export interface StateReporterOptions {
   readonly outbox: Outbox;
   readonly pipelines: readonly Pipeline[];
   readonly updater: Updater;
+  readonly keepers: readonly McuKeeper[];
   readonly intervalMs: number;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -70,7 +72,8 @@ export class StateReporter {
   }
 
   #state(): DeviceState {
-    const { fleet, device, bootId, key, clock, outbox, pipelines, updater } = this.#options;
+    const { fleet, device, bootId, key, clock, outbox, pipelines, updater, keepers } =
+      this.#options;
     this.#reports += 1;
     return {
       type: 'dunlin-state',
@@ -83,6 +86,11 @@ export class StateReporter {
       agentVersion: this.#options.agentVersion,
       publicKey: key.publicHex,
       models: updater.models,
+      ...(keepers.length === 0
+        ? {}
+        : {
+            microcontrollers: Object.fromEntries(keepers.map(({ name, state }) => [name, state])),
+          }),
       metadata: updater.metadata,
       inferences: sum(pipelines.map(({ counts }) => counts)),
       telemetry: {

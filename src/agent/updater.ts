@@ -6,13 +6,14 @@ import {
   errorMessage,
   type Logger,
 } from '../core/index.ts';
-import type { ModelState, Reporter } from '../telemetry/index.ts';
+import type { ModelState, Reporting } from '../telemetry/index.ts';
 import type {
   AssignedTarget,
   Assignment,
   AssignmentSubject,
   TrustedMetadata,
 } from '../update/index.ts';
+import type { McuKeeper } from './microcontrollers/mcu-keeper.ts';
 import type { ModelUpdate } from './model-update.ts';
 import { retryPauseMs, wantedTargets } from './update-plan.ts';
 
@@ -44,6 +45,8 @@ export interface UpdaterDependencies {
   readonly groups: readonly string[];
   /** One for each model that a pipeline uses. */
   readonly updates: ReadonlyMap<string, ModelUpdate>;
+  /** Microcontrollers take their time, and bring themselves to what they are told. */
+  readonly keepers: readonly Pick<McuKeeper, 'model' | 'want'>[];
   /** @throws trust errors; `broker-unreachable` */
   readonly refresh: (signal: AbortSignal) => Promise<TrustedMetadata>;
   /** The assignments' bytes, in the order of the subjects; undefined where the broker has none. */
@@ -57,7 +60,7 @@ export interface UpdaterDependencies {
     subject: AssignmentSubject,
     trusted: TrustedMetadata,
   ) => Promise<Assignment>;
-  readonly reporter: Reporter;
+  readonly reporter: Reporting;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly intervals: { checkIntervalMs: number; retryMinMs: number; retryMaxMs: number };
@@ -130,14 +133,18 @@ export class Updater {
     const trusted = await this.#refresh(signal);
     if (trusted === undefined) return true;
     const assignments = await this.#assignments(trusted, signal);
-    const { device, groups, updates } = this.#deps;
-    const wanted = wantedTargets(assignments.found, device, groups, [...updates.keys()]);
+    const { device, groups, updates, keepers } = this.#deps;
+    const models = [...updates.keys(), ...keepers.map((keeper) => keeper.model)];
+    const wanted = wantedTargets(assignments.found, device, groups, models);
     let retry = assignments.retry;
     for (const [model, target] of wanted) {
       // Published while this pass was under way: the assignment is newer than the metadata, and the next pass is due.
       const isAhead = trusted.releaseTarget(model, target.version) === undefined;
       if (isAhead && this.#woken) continue;
-      const failed = await this.#updateOne(updates.get(model)!, target, trusted, signal);
+      for (const keeper of keepers) if (keeper.model === model) keeper.want(target, trusted);
+      const update = updates.get(model);
+      if (update === undefined) continue;
+      const failed = await this.#updateOne(update, target, trusted, signal);
       retry ||= failed;
     }
     return retry;

@@ -15,10 +15,13 @@ export interface ReporterOptions {
 
 export type EventDetails = Pick<
   DeviceEvent,
-  'model' | 'reason' | 'message' | 'chunksFetched' | 'chunksTotal'
+  'model' | 'microcontroller' | 'reason' | 'message' | 'chunksFetched' | 'chunksTotal'
 >;
 
 const MAX_MESSAGE_CHARACTERS = 512;
+
+/** Where what the device has to say goes. */
+export type Reporting = Pick<Reporter, 'samples' | 'event'>;
 
 /** Signs what the device has to say and puts it into the outbox: durable when the promise resolves. */
 export class Reporter {

@@ -5,7 +5,12 @@ export {
   type SlotStep,
   type SlotTarget,
 } from './plan.ts';
-export { DEFAULT_PROBATION, judgeProbation, type ProbationPolicy } from './probation.ts';
+export {
+  DEFAULT_PROBATION,
+  judgeProbation,
+  type ProbationCounts,
+  type ProbationPolicy,
+} from './probation.ts';
 export type { Candidate, StoredRelease } from './release-files.ts';
 export { type OwnStep, Slots, type SlotsOptions } from './slots.ts';
 export {

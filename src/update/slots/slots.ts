@@ -12,7 +12,12 @@ import {
 } from '../../core/index.ts';
 import { NAME_PATTERN } from '../documents.ts';
 import type { SlotStep } from './plan.ts';
-import { DEFAULT_PROBATION, judgeProbation, type ProbationPolicy } from './probation.ts';
+import {
+  DEFAULT_PROBATION,
+  judgeProbation,
+  type ProbationCounts,
+  type ProbationPolicy,
+} from './probation.ts';
 import {
   type Candidate,
   checkCandidate,
@@ -169,17 +174,37 @@ export class Slots {
     });
   }
 
+  /** The files of a release, in whichever slot it is; undefined where it is in none, or not whole. */
+  async find(releaseSha256: string): Promise<StoredRelease | undefined> {
+    const { active, previous, candidate } = this.#state;
+    const found = [active, previous, candidate].find(
+      (release) => release?.releaseSha256 === releaseSha256,
+    );
+    if (found === undefined || found === null) return undefined;
+    try {
+      return await readRelease(this.#options.files, this.#releasesDir, found);
+    } catch (error) {
+      if (errorCode(error) === undefined) throw error;
+      return undefined;
+    }
+  }
+
+  /** Counts an inference of the active release, as `countInferences` does. */
+  countInference(good: boolean): Promise<'go-on' | 'commit' | 'rollback'> {
+    return this.countInferences(good ? { good: 1, bad: 0 } : { good: 0, bad: 1 });
+  }
+
   /**
-   * Counts an inference of the active release. While it is on probation, enough good ones commit it and too many
+   * Counts inferences of the active release. While it is on probation, enough good ones commit it and too many
    * bad ones roll it back (`probation-failed`); later they change nothing.
    */
-  async countInference(good: boolean): Promise<'go-on' | 'commit' | 'rollback'> {
+  async countInferences({ good, bad }: ProbationCounts): Promise<'go-on' | 'commit' | 'rollback'> {
     if (this.#state.active?.phase !== 'probation') return 'go-on';
     return await this.#serially(async () => {
       const { active } = this.#state;
       if (active?.phase !== 'probation') return 'go-on';
-      if (good) this.#good++;
-      else this.#bad++;
+      this.#good += good;
+      this.#bad += bad;
       const { probation = DEFAULT_PROBATION } = this.#options;
       const verdict = judgeProbation(active, { good: this.#good, bad: this.#bad }, probation);
       if (verdict === 'commit') await this.#change({ kind: 'commit' });

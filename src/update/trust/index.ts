@@ -9,4 +9,5 @@ export {
   ISSUED_FIELD,
   type ReleaseTarget,
   TrustedMetadata,
+  type TrustedReleases,
 } from './trusted-metadata.ts';

@@ -30,6 +30,9 @@ export interface ReleaseTarget {
 const Custom = Type.Object({ chunks: Type.Array(Chunk, { minItems: 1, maxItems: MAX_CHUNKS }) });
 const SHA256 = /^[0-9a-f]{64}$/;
 
+/** What an update needs of the metadata. */
+export type TrustedReleases = Pick<TrustedMetadata, 'releaseTarget' | 'expiresAtMs'>;
+
 /** What verified metadata says. */
 export class TrustedMetadata {
   readonly #roles: RoleSet;
