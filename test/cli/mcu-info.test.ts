@@ -63,12 +63,14 @@ test('what a device has logged, once and for as long as somebody looks', async (
   const following = bench.start('log', path, '--follow', '--json', '--timeout-ms', '300');
   await following.says(/"text":"started\?"/);
   // A reset starts the numbers anew.
-  device.models.logNext = 0;
+  device.models.logLines.length = 0;
   await following.says(/note: the device was reset/);
   bench.isDeaf = true;
   await following.says(/no answer to log.*waiting for it/);
   bench.isDeaf = false;
-  device.models.logNext = 2;
+  for (const n of [0, 1]) {
+    device.models.logLines.push({ n, ms: 12, level: 2, text: 'started\u0007' });
+  }
   await following.says(/"number":1,/);
   following.kill('SIGINT');
   const { status, out } = await following.ended;

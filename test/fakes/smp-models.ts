@@ -57,8 +57,15 @@ export class FakeModels {
   counterFloor = 0;
   /** Golden tests give other bytes than the model would. */
   isFaulty = false;
-  /** Lines that were logged since the reset. */
-  logNext = 1;
+  /** As docs/smp-model-group.md has them. */
+  readonly statistics = {
+    ...{ up: 1, resets: 2, cause: 'power', runs: 3, failures: 0, arena: 64 },
+    ...{ lines: 0, trials: 0, reverts: 0 },
+  };
+  readonly logLines: { n: number; ms: number; level: number; text: string }[] = [
+    { n: 0, ms: 12, level: 2, text: 'started\u0007' },
+  ];
+  engine = 'dunlin';
   readonly #options: SmpDeviceOptions;
   readonly #upload = new FakeUpload();
   #vector = { n: 0, of: 0, off: 0, passed: 0, differ: 0, max: 0, done: false };
@@ -79,6 +86,9 @@ export class FakeModels {
   reset(): void {
     this.#endTrial();
     this.#upload.forget();
+    const { statistics } = this;
+    Object.assign(statistics, { up: 1, resets: statistics.resets + 1, cause: 'software' });
+    Object.assign(statistics, { runs: 0, failures: 0 });
   }
 
   carryOut(id: number, isWrite: boolean, fields: Fields): Fields {
@@ -86,17 +96,13 @@ export class FakeModels {
     if (id === 1 && isWrite) return this.#takeChunk(fields);
     if (id === 2 && isWrite) return this.#selfTest(fields);
     if (id === 3) return isWrite ? this.#infer(fields) : this.#outputFrom(fields['off'] as number);
-    if (id === 4 && !isWrite) return this.#statistics();
+    if (id === 4 && !isWrite) return { ...this.statistics };
     if (id === 5 && isWrite) return this.#erase(fields['slot'] as number | undefined);
-    if (id === 6 && !isWrite) return this.#log(fields['since'] as number);
+    if (id === 6 && !isWrite) {
+      const lines = this.logLines.slice(fields['since'] as number);
+      return { next: this.logLines.length, lines };
+    }
     throw new DeviceError(8);
-  }
-
-  #log(since: number): Fields {
-    const lines = Array.from({ length: this.logNext }, (_, n) => {
-      return { n, ms: 12, level: 2, text: 'started\u0007' };
-    });
-    return { next: this.logNext, lines: lines.slice(since) };
   }
 
   get #spareSlot(): number {
@@ -132,7 +138,7 @@ export class FakeModels {
     const board = this.#options.board ?? 'native';
     const network = this.activeSlot < 0 ? undefined : this.#active();
     const io = network === undefined ? {} : { in: network.inputBytes, out: network.outputBytes };
-    return { board, engine: 'dunlin', format: 1, target: 'portable', arena: 4096, slots, ...io };
+    return { board, engine: this.engine, format: 1, target: 'portable', arena: 4096, slots, ...io };
   }
 
   #writeState(fields: Fields): Fields {
@@ -194,6 +200,7 @@ export class FakeModels {
   }
 
   #run(input: Uint8Array): Uint8Array {
+    this.statistics.runs++;
     const output = this.#active().run(input);
     if (this.isFaulty) output[3]! ^= 4;
     return output;
@@ -260,11 +267,6 @@ export class FakeModels {
 
   #outputFrom(off: number): Fields {
     return { off, out: this.#output.slice(off, off + OUTPUT_PART_BYTES) };
-  }
-
-  #statistics(): Fields {
-    const counters = { up: 1, resets: 2, runs: 3, failures: 0, arena: 64 };
-    return { ...counters, lines: 0, trials: 0, reverts: 0 };
   }
 
   #erase(slot = this.#spareSlot): Fields {

