@@ -4,6 +4,8 @@ import { firmware, McuBench, type McuRelease, mcuRelease } from './mcu-bench.ts'
 
 const V1 = mcuRelease({ version: '1', key: 5, firmware: firmware(2) });
 const GOOD = mcuRelease({ version: '2', key: 6, firmware: firmware(3) });
+/** Some ninety kills each, on a busy machine. */
+const TIMEOUT_MS = 300_000;
 const BAD = mcuRelease({ version: '2', key: 6, goldenKey: 8 });
 
 /** An agent whose disk dies at its n-th operation from the assignment on; undefined when it did not come to that. */
@@ -34,17 +36,18 @@ async function restarted(bench: McuBench, survival: Survival, n: number): Promis
 const firmwareFor: Readonly<Record<string, string>> = { '1': '2', '2': '3' };
 const keyFor: Readonly<Record<string, number>> = { '1': 5, '2': 6 };
 
-test('killed at any write of an update: without a broker all ends as one release says, with it as assigned', async (t) => {
-  let kills = 0;
-  for (const survival of SURVIVALS) {
-    for (let n = 1; ; n++) {
+for (const survival of SURVIVALS) {
+  test.serial(`killed at any write of an update, unsynced is ${survival}`, async (t) => {
+    t.timeout(TIMEOUT_MS);
+    let n = 1;
+    for (; ; n++) {
       const bench = await killed(t, GOOD, n, (one) => one.active() === '2');
       if (bench === undefined) break;
-      kills++;
       // Whatever the moment, the device has a model that passed its vectors, and runs it.
-      t.true([5, 6].includes(bench.runs()), `${survival} ${n}`);
+      t.true([5, 6].includes(bench.runs()), `${n}`);
       await restarted(bench, survival, n);
-      await bench.until(`${survival} ${n}: settled`, () => {
+      // Without a broker: one release or the other, and the device runs what the slots say.
+      await bench.until(`${n}: settled`, () => {
         const [version = 'none'] = bench.active().split(' ');
         return (
           version !== 'none' &&
@@ -59,29 +62,27 @@ test('killed at any write of an update: without a broker all ends as one release
       t.is(bench.firmwareOf(), '3');
       await bench.stop();
     }
-  }
-  t.log(`${kills} kills`);
-  t.true(kills > 100);
-});
+    t.log(`${n - 1} kills`);
+    t.true(n > 40);
+  });
 
-test('killed at any write of an update that is refused: the release before, and the refusal', async (t) => {
-  let kills = 0;
-  const refused = (bench: McuBench) =>
-    bench.keeper().state.release.update?.phase === 'refused' && bench.active() === '1';
-  for (const survival of SURVIVALS) {
-    for (let n = 1; ; n++) {
+  test.serial(`killed at any write of one that is refused, unsynced is ${survival}`, async (t) => {
+    t.timeout(TIMEOUT_MS);
+    const refused = (bench: McuBench) =>
+      bench.keeper().state.release.update?.phase === 'refused' && bench.active() === '1';
+    let n = 1;
+    for (; ; n++) {
       const bench = await killed(t, BAD, n, refused);
       if (bench === undefined) break;
-      kills++;
-      t.is(bench.runs(), 5, `${survival} ${n}`);
+      t.is(bench.runs(), 5, `${n}`);
       await restarted(bench, survival, n);
       bench.assign(BAD);
-      await bench.until(`${survival} ${n}: refused`, () => refused(bench));
+      await bench.until(`${n}: refused`, () => refused(bench));
       t.is(bench.runs(), 5);
       t.is(bench.device().models.trialSlot, -1);
       await bench.stop();
     }
-  }
-  t.log(`${kills} kills`);
-  t.true(kills > 60);
-});
+    t.log(`${n - 1} kills`);
+    t.true(n > 30);
+  });
+}
