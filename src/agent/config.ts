@@ -77,7 +77,7 @@ const Microcontroller = Type.Object(
       Type.Integer({
         minimum: 1_200,
         maximum: 12_000_000,
-        description: "without it the board's profile says, else 115200",
+        description: "in place of the baud rate of the board's profile",
       }),
     ),
     signingKeyFile: Type.Optional(

@@ -143,6 +143,7 @@ export interface BenchOptions {
 export class McuBench {
   readonly clock = new EagerClock();
   readonly devices = new Map<string, SmpDevice>();
+  readonly #lines = new Map<string, MemoryLine>();
   readonly source = new MemorySource();
   readonly reporter = new RecordingReporter();
   files = new CrashFiles();
@@ -155,9 +156,8 @@ export class McuBench {
   constructor(options: BenchOptions = {}) {
     this.#options = options;
     for (const [name, more] of Object.entries(options.devices ?? { left: {} })) {
-      const line = new MemoryLine(this.clock);
-      const device = new SmpDevice(line, { board: BOARD, keys: [KEY.publicKey], ...more });
-      this.devices.set(name, device.install(firmware(1)));
+      this.#lines.set(name, new MemoryLine(this.clock));
+      this.exchange(name, more);
     }
   }
 
@@ -174,6 +174,16 @@ export class McuBench {
     return this.devices.get(name)!;
   }
 
+  line(name = 'left'): MemoryLine {
+    return this.#lines.get(name)!;
+  }
+
+  /** Another device in the place of the one before, on the same line. */
+  exchange(name: string, options: SmpDeviceOptions): void {
+    const all = { board: BOARD, keys: [KEY.publicKey], ...options };
+    this.devices.set(name, new SmpDevice(this.line(name), all).install(firmware(1)));
+  }
+
   keeper(name = 'left'): McuKeeper {
     return this.keepers.find((keeper) => keeper.name === name)!;
   }
@@ -187,7 +197,7 @@ export class McuBench {
     this.keepers = await openMicrocontrollers({
       config: this.#config(),
       ...{ files, clock, logger, reporter, store, source, transfers: new Turns() },
-      openLine: ({ name }) => this.device(name).line,
+      openLine: ({ name }) => this.line(name),
       pipelineOn: () => undefined,
       onChange: () => {},
     });

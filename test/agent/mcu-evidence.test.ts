@@ -95,7 +95,7 @@ test('telemetry of a device: what it is and runs, its numbers, its warnings, the
   t.like(bench.keeper().state.statistics, { lastUs: 120, arenaBytes: 64 });
 
   // A reset that nobody asked for: an event, and the log is read from its start again.
-  device.line.cut();
+  bench.line().cut();
   models.reset();
   models.statistics.cause = 'watchdog';
   models.logLines.splice(0, 9, { n: 0, ms: 1, level: 1, text: 'watchdog' });

@@ -32,15 +32,16 @@ test('one device at a time unless the configuration says more, and a release tra
     for (const name of NAMES) await bench.committed('1', name);
     t.is(seen.most, atOnce);
     t.deepEqual(seen.order, NAMES);
-    t.is(bench.source.fetched, bench.source.chunks.size - 0 + 2 * documentChunks(bench));
+    const { size } = bench.source.chunks;
+    const documentChunks = size - V1.chunks.size;
+    t.is(
+      bench.source.fetched,
+      size + 2 * documentChunks,
+      'but for the document, that names its files',
+    );
     await bench.stop();
   }
 });
-
-/** The release's document is fetched by each: it names the files. */
-function documentChunks(bench: McuBench): number {
-  return bench.source.chunks.size - V1.chunks.size;
-}
 
 test('the others go on being looked after while one is updated', async (t) => {
   const bench = await McuBench.open(t, { devices: THREE });
@@ -97,7 +98,7 @@ test('a refusal stops the roll-out: the next devices are not touched, until the 
 test('a device that is away does not hold up the others', async (t) => {
   const bench = await McuBench.open(t, { devices: THREE });
   await bench.until('all', () => bench.keepers.every(({ state }) => state.online));
-  const { line } = bench.device('left');
+  const line = bench.line('left');
   line.refuseOpens = Number.POSITIVE_INFINITY;
   line.cut();
   bench.assign(V1);

@@ -151,7 +151,7 @@ test('a device that infers nothing ends its probation by time', async (t) => {
 
 test('an unplugged device: the state says so, and it is brought along when it is back', async (t) => {
   const bench = await McuBench.open(t);
-  const { line } = bench.device();
+  const line = bench.line();
   await bench.until('a connection', () => bench.keeper().state.online);
   line.refuseOpens = 20;
   line.cut();
@@ -171,7 +171,7 @@ test('unplugged in the middle of a model, and of firmware', async (t) => {
     const bench = await McuBench.open(t);
     bench.assign(V1);
     await bench.committed('1');
-    const { line } = bench.device();
+    const line = bench.line();
     bench.device().cutsAtReset = true;
     line.cutAfterBytes = line.writtenBytes + cut;
     line.refuseOpens = 0;
@@ -190,9 +190,7 @@ test('the wrong board is left alone; its replacement is brought along', async (t
   bench.assign(V1);
   await bench.until('the reason', () => bench.keeper().state.reason === 'mcu-wrong-board');
   t.false(bench.device().log.some((name) => name.endsWith('w')));
-  const right = new McuBench({ devices: { left: {} } }).device();
-  bench.devices.set('left', Object.assign(right, { line: bench.device().line }));
-  right.line.peer = right;
+  bench.exchange('left', {});
   await bench.committed('1');
 });
 

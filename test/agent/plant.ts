@@ -6,6 +6,7 @@ import { stringify } from 'yaml';
 import {
   type AgentConfig,
   loadIdentity,
+  type OpenLine,
   parseAgentConfig,
   runAgent,
 } from '../../src/agent/index.ts';
@@ -259,6 +260,7 @@ export interface AgentStart {
   readonly clock?: Clock;
   readonly logger?: Logger;
   readonly sysfsRoot?: string;
+  readonly openLine?: OpenLine;
 }
 
 /** `runAgent` and the signal that ends it. */
@@ -274,6 +276,7 @@ export class RunningAgent {
         agentVersion: 'test',
         files: nodeFiles,
         env: {},
+        ...(options.openLine === undefined ? {} : { openLine: options.openLine }),
         procRoot: '/proc',
       },
       this.#stop.signal,

@@ -10,6 +10,7 @@ import {
   openState,
   openTelemetry,
   SequenceTracker,
+  type TelemetrySample,
 } from '../../src/telemetry/index.ts';
 import type { FakeBroker, Packet } from './broker.ts';
 
@@ -22,6 +23,8 @@ export interface SeenInference extends InferenceSample {
 /** What one device said through a broker, every signature checked with the device's key. */
 export class DeviceObserver {
   readonly inferences: SeenInference[] = [];
+  /** Samples of all kinds but inferences. */
+  readonly samples: TelemetrySample[] = [];
   readonly events: DeviceEvent[] = [];
   readonly states: DeviceState[] = [];
   readonly statuses: Static<typeof DeviceStatus>[] = [];
@@ -113,6 +116,7 @@ export class DeviceObserver {
     if (!this.messages.accept(sequence)) return;
     for (const sample of samples) {
       if (sample.kind === 'inference') this.inferences.push({ ...sample, bootId });
+      else this.samples.push(sample);
     }
   }
 

@@ -31,10 +31,10 @@ export class MemoryLine implements SerialLine, DeviceEnd {
   /** After so many written bytes the cable is pulled, once. */
   cutAfterBytes = Number.POSITIVE_INFINITY;
   peer: LinePeer | undefined;
-  readonly #clock: EagerClock;
+  readonly #clock: Pick<EagerClock, 'stir'>;
   #listener: LineListener | undefined;
 
-  constructor(clock: EagerClock) {
+  constructor(clock: Pick<EagerClock, 'stir'>) {
     this.#clock = clock;
   }
 

@@ -16,7 +16,7 @@ import {
   SmpFlasher,
   serialPortLine,
 } from '../../mcu/index.ts';
-import { readBoard } from '../../plan/index.ts';
+import { readSmpBoard, type SmpBoard } from '../../plan/index.ts';
 import type { Reporting } from '../../telemetry/index.ts';
 import { type BlockSource, type ChunkStore, Slots } from '../../update/index.ts';
 import type { AgentConfig, MicrocontrollerConfig } from '../config.ts';
@@ -26,6 +26,7 @@ import type { Turns } from '../turns.ts';
 import { McuDevice } from './mcu-device.ts';
 import { McuKeeper } from './mcu-keeper.ts';
 import { McuPlace } from './mcu-place.ts';
+import type { McuTakes } from './mcu-release.ts';
 import { McuWatch } from './mcu-watch.ts';
 import { Rollout, type RolloutMember, refusalOf } from './rollout.ts';
 
@@ -70,7 +71,7 @@ export function serialLineOf(files: Files): OpenLine {
 
 /**
  * The keepers of the configured microcontrollers, not running yet; each has read its slots.
- * @throws `file-missing`, `input-invalid` (key), `usage` (board), what the disk throws
+ * @throws `file-missing`, `input-invalid` (key), `usage` (board: none, or not by SMP), what the disk throws
  */
 export async function openMicrocontrollers(deps: McuDependencies): Promise<McuKeeper[]> {
   const rollout = new Rollout(deps.config.mcu.atOnce);
@@ -98,9 +99,11 @@ async function openKeeper(deps: McuDependencies, parts: Parts): Promise<McuKeepe
   const { name, config, slots, rollout, members } = parts;
   const { model, port } = config;
   const { update: intervals, mcu, telemetry } = deps.config;
-  const device = await openDevice(deps, parts);
+  const { smp } = await readSmpBoard(config.board);
+  const takes = takesOf(name, config, smp.models);
+  const device = await openDevice(deps, { ...parts, takes, smp });
   const place = new McuPlace({
-    ...{ device, takes: config, pipeline: deps.pipelineOn(name) },
+    ...{ device, takes, pipeline: deps.pipelineOn(name) },
     onWanted: () => keeper.poke(),
   });
   const others = (): Slots[] =>
@@ -124,20 +127,27 @@ async function openKeeper(deps: McuDependencies, parts: Parts): Promise<McuKeepe
   return keeper;
 }
 
+/** @throws `config-invalid` where nothing is left */
+function takesOf(name: string, config: MicrocontrollerConfig, models: boolean): McuTakes {
+  const install = config.install.filter((part) => part === 'firmware' || models);
+  if (install.length > 0) return { board: config.board, install };
+  throw new DunlinError(`microcontrollers.${name}: firmware of ${config.board} takes no models`, {
+    code: 'config-invalid',
+  });
+}
+
 async function openDevice(
   { files, clock, logger, openLine, config: { stateDir } }: McuDependencies,
-  { name, config }: Parts,
+  { name, config, takes, smp }: Parts & { readonly takes: McuTakes } & Pick<SmpBoard, 'smp'>,
 ): Promise<McuDevice> {
-  const board = await readBoard(config.board);
-  const line = openLine({ name, ...config });
+  const line = openLine({ name, ...config, baudRate: config.baudRate ?? smp.baudRate });
   const client = new SmpClient({ line, clock, logger });
   const journalDir = join(deviceDir(stateDir, name), 'journal');
   const keys = config.signingKeyFile === undefined ? {} : await keysOf(config.signingKeyFile);
   const flasher = new SmpFlasher({ client, files, journalDir, clock, logger, ...keys });
   const journal = new FlashJournal(files, journalDir);
-  const boards = [board.name];
   return new McuDevice({
-    ...{ name, boards, takes: config, client, flasher, journal, clock, logger },
+    ...{ name, boards: smp.names, takes, client, flasher, journal, clock, logger },
   });
 }
 
