@@ -220,7 +220,7 @@ function problemsOf(config: AgentConfig): SchemaProblem[] {
   return [...problems, ...placesOf(config)];
 }
 
-/** Each model has one pipeline here, each microcontroller one that feeds it. */
+/** Each model has one pipeline here, each microcontroller one that feeds it, and a line of its own. */
 function placesOf({ pipelines, microcontrollers }: AgentConfig): SchemaProblem[] {
   const problems: SchemaProblem[] = [];
   const taken = new Set<string>();
@@ -239,6 +239,12 @@ function placesOf({ pipelines, microcontrollers }: AgentConfig): SchemaProblem[]
       problems.push({ path, message: `another pipeline has ${place} already; each needs its own` });
     }
     taken.add(place);
+  }
+  const ports = new Set<string>();
+  for (const [name, { port }] of Object.entries(microcontrollers)) {
+    const message = `another microcontroller is on ${port} already`;
+    if (ports.has(port)) problems.push({ path: `/microcontrollers/${name}/port`, message });
+    ports.add(port);
   }
   return problems;
 }

@@ -134,6 +134,13 @@ export class ModelUpdate {
     return planSlots(slots.state, target, { stored: slots.stored }).length > 0;
   }
 
+  /** `bringTo` has nothing to do: what was said on the way is over, a refusal is not. */
+  isThere(): void {
+    if (this.#deps.slots.state.refused === null) this.#progress = null;
+    this.#reported = undefined;
+    this.#started = undefined;
+  }
+
   /** Goes on with a candidate whose files are here, whether or not the broker is. @throws as `bringTo` */
   async finish(signal: AbortSignal): Promise<void> {
     const { candidate } = this.#deps.slots.state;
@@ -164,9 +171,7 @@ export class ModelUpdate {
           gate = (await this.#carryOut(step, target, trusted, signal)) ?? gate;
         }
       }
-      if (slots.state.refused === null) this.#progress = null;
-      this.#reported = undefined;
-      this.#started = undefined;
+      this.isThere();
     } catch (error) {
       if (signal.aborted) throw error;
       await this.#failed(target.version, error);

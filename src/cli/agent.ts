@@ -53,9 +53,11 @@ async function agent(options: { config: string; check?: boolean }, io: CommandIo
 }
 
 /** @throws `file-missing`, `file-unreadable`, naming the first file that an agent could not start without */
-async function checkFiles({ trust, broker, pipelines }: AgentConfig): Promise<void> {
+async function checkFiles(config: AgentConfig): Promise<void> {
+  const { trust, broker, pipelines, microcontrollers } = config;
   const { caFile, certFile, keyFile, passwordFile } = broker;
-  const named = [trust.rootFile, caFile, certFile, keyFile, passwordFile];
+  const keys = Object.values(microcontrollers).map(({ signingKeyFile }) => signingKeyFile);
+  const named = [trust.rootFile, caFile, certFile, keyFile, passwordFile, ...keys];
   for (const path of named) {
     if (path !== undefined) await readNamedFile(path, MAX_CONFIG_BYTES);
   }

@@ -131,6 +131,39 @@ for (const [name, text, message] of FAULTS) {
   });
 }
 
+const DEVICES = `microcontrollers:
+  left: { port: usb-left, board: native, model: bearing, signingKeyFile: mcu.pub.pem }
+`;
+const ON = '    on: left\n    window:';
+
+test('microcontrollers get the defaults, and need no pipeline', (t) => {
+  const alone = `${MINIMAL.slice(0, MINIMAL.indexOf('pipelines:'))}${DEVICES}`;
+  const config = parseAgentConfig(alone, FILE);
+  t.deepEqual(config.pipelines, {});
+  t.deepEqual(config.microcontrollers['left'], {
+    ...{ port: 'usb-left', board: 'native', model: 'bearing' },
+    signingKeyFile: '/etc/dunlin/mcu.pub.pem',
+    install: ['firmware', 'model'],
+  });
+  t.like(config.mcu, { atOnce: 1, pollIntervalMs: 10_000, probationMs: 600_000 });
+  t.deepEqual(parseAgentConfig(MINIMAL, FILE).microcontrollers, {});
+  const fed =
+    MINIMAL.replace('    window:', ON).replace('model: motor', 'model: bearing') + DEVICES;
+  t.is(parseAgentConfig(fed, FILE).pipelines['vibration']?.on, 'left');
+});
+
+test('what does not fit together about microcontrollers is named', (t) => {
+  const nothing = MINIMAL.slice(0, MINIMAL.indexOf('pipelines:'));
+  t.regex(refusal(nothing), /there is nothing to do/);
+  t.regex(refusal(MINIMAL.replace('    window:', ON)), /no microcontroller is called left/);
+  t.regex(
+    refusal(MINIMAL.replace('    window:', ON) + DEVICES),
+    /pipelines\.vibration\.model: left runs bearing, not motor/,
+  );
+  const twice = `${MINIMAL}${DEVICES}${DEVICES.split('\n')[1]!.replace('left:', 'right:')}\n`;
+  t.regex(refusal(twice), /microcontrollers\.right\.port: another microcontroller is on usb-left/);
+});
+
 test('every fault is named, not only the first', (t) => {
   const message = refusal((MINIMAL + SECOND_PIPELINE).replace('stride: 128', 'stride: 999'));
   t.regex(message, /agent\.yaml:14:7: .*; .*agent\.yaml:18:5: /);

@@ -36,6 +36,8 @@ import { firmware, golden, hashOf, KEY, model } from '../mcu/device.ts';
 export const BOARD = 'mps2-an386';
 export const MODEL = 'motor';
 export const STATE_DIR = '/state';
+/** Of the model group, all that the agent uses. */
+export const MODEL_COMMANDS = [0, 1, 2, 3, 4, 5, 6].map((id) => `64:${id}`);
 const CHUNK_BYTES = 4096;
 /** Turns of the event loop after which what a test waits for will not come. */
 const MAX_TURNS = 400_000;
@@ -48,6 +50,7 @@ export interface McuReleaseOptions {
   readonly firmware?: Uint8Array;
   readonly file?: Uint8Array;
   readonly artifact?: string;
+  readonly board?: string;
 }
 
 export interface McuRelease {
@@ -74,7 +77,7 @@ export function mcuRelease(options: McuReleaseOptions): McuRelease {
     ['golden.npz', npz],
     ...(options.firmware === undefined
       ? []
-      : [[firmwareArtifact(BOARD), options.firmware] as const]),
+      : [[firmwareArtifact(options.board ?? BOARD), options.firmware] as const]),
   ]);
   const chunks = new Map<string, Uint8Array>();
   const artifacts = [...files].map(([name, bytes]) => {
@@ -289,14 +292,14 @@ export class McuBench {
 
   #config() {
     const { mcu, device, signedBy } = this.#options;
-    const one = { port: '/dev/null', board: BOARD, model: MODEL, ...device };
+    const one = { board: BOARD, model: MODEL, ...device };
     const signed = signedBy === undefined ? {} : { signingKeyFile: signedBy };
     const text = stringify({
       ...{ fleet: 'plant', device: 'press-7', stateDir: STATE_DIR },
       broker: { url: 'mqtt://localhost' },
       trust: { rootFile: 'root.json' },
       microcontrollers: Object.fromEntries(
-        [...this.devices.keys()].map((name) => [name, { ...one, ...signed }]),
+        [...this.devices.keys()].map((name) => [name, { ...one, ...signed, port: `usb-${name}` }]),
       ),
       mcu: { pollIntervalMs: 1_000, returnIntervalMs: 500, ...mcu },
       update: { retryMinMs: 1_000, retryMaxMs: 60_000, probationInferences: 5 },

@@ -91,7 +91,7 @@ test('telemetry of a device: what it is and runs, its numbers, its warnings, the
     { number: 1, uptimeMs: 40, level: 'warn', text: 'arena nearly full' },
     { number: 2, uptimeMs: 41, level: 'error', text: 'sensor lost' },
   ]);
-  t.like(bench.keeper().state, { port: '/dev/null', model: 'motor', online: true });
+  t.like(bench.keeper().state, { port: 'usb-left', model: 'motor', online: true });
   t.like(bench.keeper().state.statistics, { lastUs: 120, arenaBytes: 64 });
 
   // A reset that nobody asked for: an event, and the log is read from its start again.

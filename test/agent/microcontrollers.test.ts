@@ -1,6 +1,14 @@
 import { generateKeyPairSync } from 'node:crypto';
 import test from 'ava';
-import { firmware, KEY, keyFile, McuBench, mcuRelease, model } from './mcu-bench.ts';
+import {
+  firmware,
+  KEY,
+  keyFile,
+  McuBench,
+  MODEL_COMMANDS,
+  mcuRelease,
+  model,
+} from './mcu-bench.ts';
 
 const V1 = mcuRelease({ version: '1', key: 5 });
 const V2 = mcuRelease({ version: '2', key: 6 });
@@ -254,4 +262,46 @@ test('a device that was changed by others, or exchanged, is brought back', async
   models.confirmedSlot = -1;
   await bench.until('v1 again', () => bench.runs() === 5 && bench.active() === '1');
   t.is(bench.reporter.named('update-activated').length, 1, 'no update of its own');
+});
+
+test('a device with MCUboot and no model group gets firmware alone, and ends its probation by time', async (t) => {
+  const bench = await McuBench.open(t, {
+    devices: { left: { board: 'nrf52840dk', unknown: MODEL_COMMANDS } },
+    device: { board: 'nrf52840-dk' },
+    mcu: { probationMs: 60_000 },
+  });
+  const board = 'nrf52840-dk';
+  bench.assign(mcuRelease({ version: '1', key: 5, firmware: firmware(2), board }));
+  await bench.until('v1', () => bench.active() === '1');
+  t.is(bench.firmwareOf(), '2');
+  t.deepEqual(bench.device().models.slots, [undefined, undefined]);
+  t.like(bench.keeper().state.running, { firmware: { version: '2.0.0' } });
+});
+
+test('an agent that stops in the middle goes on at its next start, without a broker', async (t) => {
+  for (const step of ['upload', 'reset', 'self-test'] as const) {
+    const bench = await McuBench.open(t);
+    bench.assign(V1);
+    await bench.committed('1');
+    bench.assign(mcuRelease({ version: '2', key: 6, firmware: firmware(2) }));
+    await bench.until(step, () => bench.keeper().state.step === step);
+    await bench.stop();
+    await bench.start();
+    await bench.committed('2');
+    t.is(bench.runs(), 6, step);
+    t.is(bench.firmwareOf(), '2');
+    await bench.stop();
+  }
+});
+
+test('an assignment that goes back to what runs ends what was said about the other', async (t) => {
+  const bench = await McuBench.open(t);
+  bench.assign(V1);
+  await bench.committed('1');
+  const lost = mcuRelease({ version: '2', key: 6 });
+  bench.assign({ ...lost, chunks: new Map() });
+  await bench.until('the failure', () => bench.keeper().state.release.update?.phase === 'failed');
+  t.is(bench.keeper().state.release.update?.reason, 'transfer-failed');
+  bench.assign(V1);
+  await bench.until('nothing said', () => bench.keeper().state.release.update === null);
 });

@@ -10,7 +10,7 @@ export interface McuEvidence {
   readonly resets: number;
 }
 
-const NOTHING: McuEvidence = { good: 0, bad: 0, resets: 0 };
+export const NOTHING: McuEvidence = { good: 0, bad: 0, resets: 0 };
 
 /**
  * Pure. Inferences that went well count for what runs, failed ones against it, and resets too unless they have a

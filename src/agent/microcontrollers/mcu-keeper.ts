@@ -147,7 +147,8 @@ export class McuKeeper {
 
   async #lost(error: unknown): Promise<void> {
     const { device, rollout, logger } = this.#options;
-    const reason = errorCode(error) ?? 'mcu-unreachable';
+    // What has no code is the disk's: the journal cannot be read or written.
+    const reason = errorCode(error) ?? 'file-unreadable';
     const isNews = device.isOnline || this.#reason !== reason;
     if (device.isOnline) this.#losses += 1;
     this.#reason = reason;
@@ -201,7 +202,8 @@ export class McuKeeper {
     const { target, trusted } = this.#wanted ?? {};
     // Metadata that expired meanwhile stops updates; the next pass brings fresh one.
     const isFresh = trusted !== undefined && clock.nowMs() < trusted.expiresAtMs;
-    if (target !== undefined && isFresh && update.needs(target)) {
+    if (target !== undefined && !update.needs(target)) update.isThere();
+    else if (target !== undefined && isFresh) {
       const refused = refusal(target.releaseSha256);
       if (refused === undefined) return 'update';
       const message = `${refused.by} refused ${target.version} (${refused.reason})`;
@@ -229,12 +231,10 @@ export class McuKeeper {
     const { device, watch, place, update, logger } = this.#options;
     try {
       const reading = await device.poll(signal);
-      if (reading !== undefined) {
-        const served = place.servedSha256;
-        const evidence = await watch.look(reading.statistics, served);
-        await watch.log(reading.log);
-        if (evidence !== undefined && served !== undefined) await update.count(served, evidence);
-      }
+      const served = place.servedSha256;
+      const evidence = await watch.look(reading?.statistics, served);
+      if (reading !== undefined) await watch.log(reading.log);
+      if (served !== undefined) await update.count(served, evidence);
       if (device.running !== undefined) await watch.sample(device.running, this.#line);
     } catch (error) {
       signal.throwIfAborted();

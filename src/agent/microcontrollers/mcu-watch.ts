@@ -9,7 +9,7 @@ import type {
   Reporting,
 } from '../../telemetry/index.ts';
 import type { ProbationCounts } from '../../update/index.ts';
-import { evidenceBetween } from './mcu-evidence.ts';
+import { evidenceBetween, NOTHING } from './mcu-evidence.ts';
 
 /** Levels of docs/smp-model-group.md, "Log", that are passed on. */
 const LOG_LEVELS: Readonly<Record<number, 'error' | 'warn'>> = { 0: 'error', 1: 'warn' };
@@ -31,6 +31,7 @@ export class McuWatch {
   #statistics: ModelStatistics | undefined;
   #servedSha256: string | undefined;
   #base: ModelStatistics | undefined;
+  #hasBase = false;
   #quietSinceMs = 0;
   #sampledAtMs: number | undefined;
 
@@ -44,35 +45,38 @@ export class McuWatch {
 
   /** A job resets devices and runs vectors: neither is evidence. */
   forget(): void {
-    this.#base = undefined;
+    this.#hasBase = false;
   }
 
   /**
+   * @param now undefined from firmware that has no statistics: that it answers is all that can be seen
    * @param servedSha256 the release that the device runs and has to run
-   * @returns evidence for it, if there is any
+   * @returns evidence for it
    */
   async look(
-    now: ModelStatistics,
+    now: ModelStatistics | undefined,
     servedSha256: string | undefined,
-  ): Promise<ProbationCounts | undefined> {
-    const { clock, reporter, name, probation } = this.#options;
+  ): Promise<ProbationCounts> {
+    const { clock, probation } = this.#options;
     const nowMs = clock.monotonicMs();
-    this.#statistics = now;
-    const before = servedSha256 === this.#servedSha256 ? this.#base : undefined;
+    const before = this.#base;
+    const isFirst = !this.#hasBase || servedSha256 !== this.#servedSha256;
     this.#servedSha256 = servedSha256;
+    this.#statistics = now;
     this.#base = now;
-    if (before === undefined) {
-      this.#quietSinceMs = nowMs;
-      return undefined;
-    }
-    const { good, bad, resets } = evidenceBetween(before, now);
-    if (resets > 0) {
-      const reason = (now.cause ?? 'unknown').slice(0, 64);
-      await reporter.event('microcontroller-reset', { microcontroller: name, reason });
-    }
+    this.#hasBase = true;
+    if (isFirst) this.#quietSinceMs = nowMs;
+    const { good, bad, resets } =
+      isFirst || before === undefined || now === undefined ? NOTHING : evidenceBetween(before, now);
+    if (resets > 0) await this.#reportReset(now?.cause);
     if (bad > 0 || resets > 0) this.#quietSinceMs = nowMs;
     const isQuiet = nowMs - this.#quietSinceMs >= probation.quietMs;
     return { good: isQuiet ? Math.max(good, probation.goodInferences) : good, bad };
+  }
+
+  async #reportReset(cause = 'unknown'): Promise<void> {
+    const { reporter, name } = this.#options;
+    await reporter.event('microcontroller-reset', { microcontroller: name, reason: cause });
   }
 
   async sample(running: McuRunning, line: McuLine): Promise<void> {
