@@ -199,7 +199,6 @@ export const EVENT_NAMES = [
   'microcontroller-connected',
   'microcontroller-lost',
   'microcontroller-reset',
-  'microcontroller-flashed',
   'microcontroller-fault',
 ] as const;
 

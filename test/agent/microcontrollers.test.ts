@@ -195,8 +195,11 @@ test('unplugged in the middle of a model, and of firmware', async (t) => {
 
 test('the wrong board is left alone; its replacement is brought along', async (t) => {
   const bench = await McuBench.open(t, { devices: { left: { board: 'nrf52840-dk' } } });
-  bench.assign(V1);
   await bench.until('the reason', () => bench.keeper().state.reason === 'mcu-wrong-board');
+  bench.assign(V1);
+  const looks = bench.line().opens;
+  await bench.until('more looks', () => bench.line().opens > looks + 2);
+  t.like(bench.keeper().state, { online: false, reason: 'mcu-wrong-board' });
   t.false(bench.device().log.some((name) => name.endsWith('w')));
   bench.exchange('left', {});
   await bench.committed('1');
