@@ -10,6 +10,7 @@ import {
   Turns,
 } from '../../src/agent/index.ts';
 import { DunlinError, formatNpz, sha256Hex, silentLogger } from '../../src/core/index.ts';
+import type { GoldenVector } from '../../src/mcu/index.ts';
 import type {
   EventDetails,
   EventName,
@@ -51,6 +52,9 @@ export interface McuReleaseOptions {
   readonly file?: Uint8Array;
   readonly artifact?: string;
   readonly board?: string;
+  /** Of a real model. */
+  readonly golden?: readonly GoldenVector[];
+  readonly document?: Partial<ReleaseDocument>;
 }
 
 export interface McuRelease {
@@ -62,10 +66,13 @@ export interface McuRelease {
 /** A release for the fake device, as `dunlin release build --mcu` would make it. */
 export function mcuRelease(options: McuReleaseOptions): McuRelease {
   const { version, key, goldenKey = key, file = model(key), artifact = 'mcu.plan' } = options;
-  const vectors = golden(goldenKey);
-  const shape = [vectors.length, FAKE_TENSOR_BYTES];
+  const vectors = options.golden ?? golden(goldenKey);
   const int8 = (rows: readonly Uint8Array[]) =>
-    ({ type: 'int8', shape, data: new Int8Array(Buffer.concat(rows)) }) as const;
+    ({
+      type: 'int8',
+      shape: [rows.length, rows[0]!.byteLength],
+      data: new Int8Array(Buffer.concat(rows)),
+    }) as const;
   const npz = formatNpz(
     new Map([
       ['input_mcu', int8(vectors.map(({ input }) => input))],
@@ -98,6 +105,7 @@ export function mcuRelease(options: McuReleaseOptions): McuRelease {
       latencyBudgetUs: 1000,
     },
     artifacts: Object.fromEntries(artifacts),
+    ...options.document,
   };
   return { document, files, chunks };
 }
