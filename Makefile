@@ -36,10 +36,10 @@ SOAK_BOOT_SECONDS ?= 600
 SOAK_SMP ?= 10000000
 SOAK_FRAMES ?= 10000000
 
-.PHONY: run test check soak build bench examples clean lint firmware debian-build debian-test debian-firmware \
+.PHONY: run test check soak build bench examples clean lint firmware native-device debian-build debian-test debian-firmware \
 	debian-fuzz
 
-run: build
+run: build native-device
 	@$(DUNLIN) demo
 
 test: debian-test build lint firmware
@@ -67,6 +67,10 @@ bench: build firmware
 
 firmware: debian-firmware
 	@$(MAKE) -C firmware
+
+# A microcontroller as a process: it takes no more than a C compiler.
+native-device: debian-build
+	@$(MAKE) -C firmware device BOARD=native
 
 examples: build
 	@node dist/examples/motor/make.js

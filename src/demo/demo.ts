@@ -9,7 +9,9 @@ import {
 import { Link } from '../link/index.ts';
 import type { DemoBroker } from './broker.ts';
 import { FleetView } from './fleet-view.ts';
-import { runStep, type Step, type StepResult, type Tour } from './steps.ts';
+import { Microcontroller } from './microcontroller.ts';
+import { runStep } from './steps.ts';
+import type { Step, StepResult, Tour } from './tour.ts';
 import type { TourStatus, TourView } from './view.ts';
 import { WeakLink } from './weak-link.ts';
 import { AgentProcess, DEVICE, FLEET, MODEL, Workshop } from './workshop.ts';
@@ -79,6 +81,12 @@ async function setTheStage(
   await broker.start();
   cleanups.push(() => broker.kill());
   await workshop.keysInit('publisher');
+  const microcontroller = await Microcontroller.make({
+    flash: workshop.path('spindle-flash.bin'),
+    link: workshop.serialPort,
+    publicKey: workshop.path('publisher', 'online', 'mcu.pub.pem'),
+  });
+  cleanups.push(() => microcontroller.powerOff());
   const weakLink = await WeakLink.open(broker.port, LINK_BYTES_PER_SECOND);
   cleanups.push(() => weakLink.close());
   const configPath = await workshop.writeAgentConfig(weakLink.port);
@@ -91,7 +99,18 @@ async function setTheStage(
   fleet.watch(link, FLEET, DEVICE);
   await link.waitConnected(signal);
   return {
-    ...{ workshop, broker, weakLink, link, fleet, view, clock, signal, startAgent },
+    ...{
+      workshop,
+      broker,
+      weakLink,
+      link,
+      fleet,
+      view,
+      clock,
+      signal,
+      startAgent,
+      microcontroller,
+    },
     figures: { chunksFetchedAfterRestart: 0, chunksTotal: 0 },
     get agent() {
       return agent;

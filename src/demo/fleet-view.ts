@@ -91,12 +91,13 @@ export class FleetView {
     }
   }
 
-  /** Windows that were cut and whose result never came, start by start of the agent. */
+  /** Windows that were cut and whose result never came, start by start of the agent, pipeline by pipeline. */
   missingInferences(): number {
     const boots = new Map<string, { highest: number; seen: Set<number> }>();
-    for (const { bootId, window } of this.inferences) {
-      const boot = boots.get(bootId) ?? { highest: 0, seen: new Set() };
-      boots.set(bootId, boot);
+    for (const { bootId, pipeline, window } of this.inferences) {
+      const key = `${bootId} ${pipeline}`;
+      const boot = boots.get(key) ?? { highest: 0, seen: new Set() };
+      boots.set(key, boot);
       boot.seen.add(window);
       boot.highest = Math.max(boot.highest, window);
     }

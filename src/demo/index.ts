@@ -1,4 +1,5 @@
 export * from './broker.ts';
 export * from './demo.ts';
-export { STEPS, type Step, type StepResult, type Tour } from './steps.ts';
+export { STEPS } from './steps.ts';
+export type { Step, StepResult, Tour } from './tour.ts';
 export * from './view.ts';

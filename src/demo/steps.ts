@@ -1,57 +1,27 @@
 import { readFile } from 'node:fs/promises';
-import { type Clock, DunlinError, errorMessage, parseJson } from '../core/index.ts';
-import { fleetTopics, type Link, readRetained } from '../link/index.ts';
-import type { DeviceEvent } from '../telemetry/index.ts';
+import { errorMessage, parseJson } from '../core/index.ts';
+import { fleetTopics, readRetained } from '../link/index.ts';
 import { MAX_CHUNK_BYTES, ReleaseDocument } from '../update/index.ts';
-import type { DemoBroker } from './broker.ts';
-import type { FleetView } from './fleet-view.ts';
-import type { TourView } from './view.ts';
-import type { WeakLink } from './weak-link.ts';
-import { type AgentProcess, DEVICE, FLEET, MODEL, type Workshop } from './workshop.ts';
+import { MCU_STEPS } from './mcu-steps.ts';
+import {
+  eventOf,
+  failed,
+  findEvent,
+  PUBLISHER,
+  reasonOf,
+  type Step,
+  type StepResult,
+  type Tour,
+  waitFor,
+} from './tour.ts';
+import { FLEET, MODEL } from './workshop.ts';
 
-export interface StepResult {
-  readonly name: string;
-  readonly ok: boolean;
-  /** The code that was seen, or what went wrong. */
-  readonly reason: string;
-}
-
-export interface TourFigures {
-  chunksFetchedAfterRestart: number;
-  chunksTotal: number;
-}
-
-/** Everything a step may use. What it claims it takes from `fleet`: what arrived signed over the broker. */
-export interface Tour {
-  readonly workshop: Workshop;
-  readonly broker: DemoBroker;
-  readonly weakLink: WeakLink;
-  /** The publisher's and the observer's connection; not over the weak link. */
-  readonly link: Link;
-  readonly fleet: FleetView;
-  readonly view: TourView;
-  readonly clock: Clock;
-  readonly signal: AbortSignal;
-  readonly figures: TourFigures;
-  readonly startAgent: () => AgentProcess;
-  agent: AgentProcess;
-}
-
-export interface Step {
-  readonly name: string;
-  readonly title: string;
-  /** @returns the reason that was observed */
-  readonly run: (tour: Tour) => Promise<string>;
-}
-
-const WAIT_MS = 40_000;
 const READ_TIMEOUT_MS = 5_000;
 const INFERENCES_WATCHED = 6;
 
-const PUBLISHER = 'publisher';
 const STRANGER = 'stranger';
 
-export const STEPS: readonly Step[] = [
+const GATEWAY_STEPS: readonly Step[] = [
   {
     name: 'v1-active',
     title: 'v1 is published, pulled, verified, gated, and classifies a live vibration stream',
@@ -189,6 +159,8 @@ export const STEPS: readonly Step[] = [
   },
 ];
 
+export const STEPS: readonly Step[] = [...GATEWAY_STEPS, ...MCU_STEPS];
+
 /** Long enough for several windows and messages to pile up in the outbox. */
 const OUTAGE_MS = 4_000;
 
@@ -211,11 +183,6 @@ export async function runStep(step: Step, tour: Tour): Promise<StepResult> {
 async function release(tour: Tour, version: string): Promise<void> {
   await tour.workshop.publish(PUBLISHER, version);
   await tour.workshop.assign(PUBLISHER, version);
-}
-
-function waitFor<T>(tour: Tour, what: string, find: () => T | undefined | false): Promise<T> {
-  const { clock, signal } = tour;
-  return tour.fleet.waitFor(what, find, { clock, signal, timeoutMs: WAIT_MS });
 }
 
 /** Waits until the device reports the version as committed; one that is refused fails at once. */
@@ -244,35 +211,9 @@ async function stillServes(tour: Tour, version: string): Promise<void> {
   await inferences(tour, version);
 }
 
-function eventOf(
-  tour: Tour,
-  version: string,
-  names: readonly DeviceEvent['name'][],
-): Promise<DeviceEvent> {
-  return waitFor(tour, `the outcome of v${version}`, () =>
-    findEvent(tour.fleet.events, version, names),
-  );
-}
-
-function findEvent(
-  events: readonly DeviceEvent[],
-  version: string,
-  names: readonly DeviceEvent['name'][],
-): DeviceEvent | undefined {
-  return events.find(({ name, model }) => model?.version === version && names.includes(name));
-}
-
-function reasonOf(event: DeviceEvent): string {
-  return event.reason ?? event.name;
-}
-
 /** The first chunk of a release's model, from the publisher's own repository. */
 async function firstChunk({ workshop }: Tour, version: string): Promise<string> {
   const path = workshop.path(PUBLISHER, 'repo', 'releases', MODEL, version, 'release.json');
   const document = parseJson(ReleaseDocument, await readFile(path), path);
   return document.artifacts['cpu.tflite']!.chunks[0]!.sha256;
-}
-
-function failed(message: string): DunlinError {
-  return new DunlinError(message, { code: 'transfer-failed', context: { device: DEVICE } });
 }

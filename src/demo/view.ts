@@ -1,6 +1,6 @@
 import { clearScreenDown, moveCursor } from 'node:readline';
 import { styleText } from 'node:util';
-import type { StepResult } from './steps.ts';
+import type { StepResult } from './tour.ts';
 
 /** What the panel under the steps shows. */
 export interface TourStatus {

@@ -11,9 +11,15 @@ export const FLEET = 'demo';
 export const DEVICE = 'press-7';
 export const GROUP = 'presses';
 export const MODEL = 'motor';
+/** The microcontroller behind the gateway, and the model that runs there. */
+export const MCU = 'spindle';
+export const MCU_MODEL = 'bearing';
+const MCU_BOARD = 'native';
 /** Small, so that a transfer of some tens of kilobytes can be watched. */
 export const CHUNK_BYTES = 4096;
 const WINDOW_SAMPLES = 256;
+/** Fewer windows than the gateway has: those that come before the device has a model wait for it. */
+const MCU_RATE_HZ = 200;
 const CHANNELS = 3;
 const RATE_HZ = 1600;
 const PASSPHRASE = 'correct horse battery staple';
@@ -23,7 +29,8 @@ const MARKER = 'dunlin-demo.txt';
 const STOP_AFTER_MS = 5_000;
 
 const CLI = fileURLToPath(new URL('../cli/main.js', import.meta.url));
-const EXAMPLE = fileURLToPath(new URL('../../../examples/motor/', import.meta.url));
+const PROJECT = fileURLToPath(new URL('../../../', import.meta.url));
+const EXAMPLE = join(PROJECT, 'examples/motor/');
 const SENSOR = fileURLToPath(new URL('../../examples/motor/stream.js', import.meta.url));
 
 export interface WorkshopOptions {
@@ -69,11 +76,14 @@ export class Workshop {
     return join(EXAMPLE, ...parts);
   }
 
+  /** Where the microcontroller has its line. */
+  get serialPort(): string {
+    return this.path('tty-spindle');
+  }
+
   /** Runs `dunlin …`. @throws `input-invalid` with what the command said */
   async dunlin(...args: string[]): Promise<void> {
-    const shown = args.map((word) =>
-      word.replace(`${this.dir}/`, '').replace(EXAMPLE, 'examples/motor/'),
-    );
+    const shown = args.map((word) => word.replace(`${this.dir}/`, '').replace(PROJECT, ''));
     this.#options.onCommand(`dunlin ${shown.join(' ')}`);
     await new Promise<void>((resolve, reject) => {
       execFile(
@@ -108,36 +118,51 @@ export class Workshop {
     version: string,
     files: { readonly cpu: string; readonly reference?: string },
   ): Promise<void> {
+    return this.#build(owner, MODEL, version, files);
+  }
+
+  /** A release for the microcontroller: the model as a plan, and the firmware if it is named. */
+  buildForMcu(
+    owner: string,
+    version: string,
+    files: { readonly cpu: string; readonly reference?: string; readonly firmware?: string },
+  ): Promise<void> {
+    const { firmware } = files;
+    return this.#build(
+      ...([owner, MCU_MODEL, version, files] as const),
+      ...['--mcu', 'native', '--mcu-key', this.path(owner, 'offline', 'mcu.key.json')],
+      ...(firmware === undefined ? [] : ['--firmware', `${MCU_BOARD}=${firmware}`]),
+    );
+  }
+
+  #build(
+    owner: string,
+    model: string,
+    version: string,
+    files: { readonly cpu: string; readonly reference?: string },
+    ...more: string[]
+  ): Promise<void> {
     const reference = files.reference === undefined ? [] : ['--golden-reference', files.reference];
     return this.dunlin(
-      ...[
-        'release',
-        'build',
-        '--repo',
-        this.path(owner, 'repo'),
-        '--model',
-        MODEL,
-        '--version',
-        version,
-      ],
+      ...['release', 'build', '--repo', this.path(owner, 'repo')],
+      ...['--model', model, '--version', version, ...more],
       ...['--cpu', files.cpu, '--golden-inputs', this.example('golden-inputs.npy'), ...reference],
       ...['--labels', this.example('labels.json'), '--chunk-bytes', String(CHUNK_BYTES)],
     );
   }
 
-  publish(owner: string, version: string): Promise<void> {
+  publish(owner: string, version: string, model = MODEL): Promise<void> {
     return this.dunlin(
-      ...['release', 'publish', `${MODEL}/${version}`, ...this.#ownerOptions(owner)],
+      ...['release', 'publish', `${model}/${version}`, ...this.#ownerOptions(owner)],
       ...['--offline', this.path(owner, 'offline')],
     );
   }
 
-  assign(owner: string, version: string): Promise<void> {
+  /** @param forMcu the version that the microcontroller is to run besides */
+  assign(owner: string, version: string, forMcu?: string): Promise<void> {
+    const more = forMcu === undefined ? [] : [`${MCU_MODEL}/${forMcu}`];
     return this.dunlin(
-      'assign',
-      '--group',
-      GROUP,
-      `${MODEL}/${version}`,
+      ...['assign', '--group', GROUP, `${MODEL}/${version}`, ...more],
       ...this.#ownerOptions(owner),
     );
   }
@@ -158,17 +183,18 @@ export class Workshop {
       broker: { url: `${scheme}://localhost:${brokerPort}`, ...access, reconnectMaxMs: 1_000 },
       trust: { rootFile: 'publisher/online/root.json' },
       pipelines: {
-        vibration: {
-          model: MODEL,
-          source: {
-            kind: 'command',
-            argv: [process.execPath, SENSOR, '--rate-hz', String(RATE_HZ), '--seed', '7'],
-            channels: CHANNELS,
-          },
-          window: { samples: WINDOW_SAMPLES, stride: WINDOW_SAMPLES },
-          schedule: '* * * * * *',
+        vibration: pipeline(MODEL, RATE_HZ),
+        [MCU_MODEL]: { ...pipeline(MCU_MODEL, MCU_RATE_HZ), on: MCU },
+      },
+      microcontrollers: {
+        [MCU]: {
+          port: this.serialPort,
+          board: MCU_BOARD,
+          model: MCU_MODEL,
+          signingKeyFile: 'publisher/online/mcu.pub.pem',
         },
       },
+      mcu: { pollIntervalMs: 1_000, returnIntervalMs: 500 },
       update: { retryMinMs: 500, retryMaxMs: 4_000, probationInferences: 6 },
       telemetry: { healthIntervalMs: 5_000, stateIntervalMs: 500 },
     };
@@ -191,6 +217,20 @@ export class Workshop {
       ...optional('--password-file', passwordFile),
     ];
   }
+}
+
+/** A stream of vibration, from a seed. */
+function pipeline(model: string, rateHz: number) {
+  return {
+    model,
+    source: {
+      kind: 'command',
+      argv: [process.execPath, SENSOR, '--rate-hz', String(rateHz), '--seed', '7'],
+      channels: CHANNELS,
+    },
+    window: { samples: WINDOW_SAMPLES, stride: WINDOW_SAMPLES },
+    schedule: '* * * * * *',
+  };
 }
 
 /** The agent, a process of its own: `dunlin agent --config FILE`. */

@@ -13,6 +13,10 @@ export function expectWholeTour(t: ExecutionContext, report: DemoReport): void {
       ['v5-refused', true, 'untrusted-signature'],
       ['agent-killed', true, 'resumed'],
       ['broker-killed', true, 'caught-up'],
+      ['mcu-installed', true, 'committed'],
+      ['mcu-model-updated', true, 'committed'],
+      ['mcu-model-refused', true, 'golden-mismatch'],
+      ['mcu-power-cut', true, 'recovered'],
     ],
   );
   t.is(report.droppedInferences, 0);
