@@ -105,7 +105,10 @@ function startCommand(args: readonly string[], env: NodeJS.ProcessEnv): Command 
     err += text;
     onText();
   });
-  const ended = once(child, 'close').then(() => ({ status: child.exitCode, out, err }));
+  const ended = once(child, 'close').then(() => {
+    const signal = child.signalCode === null ? '' : `ended by ${child.signalCode}\n`;
+    return { status: child.exitCode, out, err: `${err}${signal}` };
+  });
   return {
     ended,
     kill: (signal) => child.kill(signal),

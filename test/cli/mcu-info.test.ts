@@ -73,8 +73,8 @@ test('what a device has logged, once and for as long as somebody looks', async (
   }
   await following.says(/"number":1,/);
   following.kill('SIGINT');
-  const { status, out } = await following.ended;
-  t.is(status, 0);
+  const { status, out, err } = await following.ended;
+  t.is(status, 0, err);
   t.deepEqual(JSON.parse(out.split('\n')[0]!), {
     ...{ number: 0, uptimeMs: 12, level: 'info', text: 'started?' },
   });

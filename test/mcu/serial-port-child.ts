@@ -13,6 +13,7 @@ import { openPty, type Pty } from '../fakes/pty.ts';
 
 /** What serial.test.ts expects line by line: a line on a real serial port, against a device behind a pty. */
 
+const CLOSINGS = 200;
 const nobody = { data: () => {}, vanished: () => {} };
 
 function lineTo(path: string, holder: string) {
@@ -85,7 +86,29 @@ async function foreign(): Promise<void> {
   await pty.close();
 }
 
+/** Closing while bytes come in: what was reading must not poll a port that is gone. A crash is of the process. */
+async function closeInTheMidst(): Promise<void> {
+  const pty = await openPty();
+  answerEchoes(pty);
+  const client = new SmpClient({
+    line: lineTo(pty.path, 'the test'),
+    clock: systemClock,
+    logger: silentLogger,
+  });
+  for (let round = 0; round < CLOSINGS; round++) {
+    await client.open();
+    await echo(client, 'x');
+    const lost = codeOf(echo(client, 'x'.repeat(200)));
+    for (let turn = 0; turn < round % 8; turn++) await new Promise(setImmediate);
+    await client.close();
+    await lost;
+  }
+  await pty.close();
+  console.log('closed in the midst');
+}
+
 await talk();
+await closeInTheMidst();
 await vanish();
 await foreign();
 console.log(`no port ${await codeOf(lineTo('/dev/null', 'the test').open(nobody))}`);

@@ -60,6 +60,7 @@ test('a real port, in a process of its own since test files run in threads', asy
     'reopened again',
     'unplugged mcu-unreachable',
     'open mcu-unreachable',
+    'closed in the midst',
     'noticed without a write',
     'write mcu-unreachable',
     'foreign mcu-busy: in use by another program',

@@ -28,12 +28,19 @@ export function endAtHangUp(port: SerialPort): void {
 
 async function readOnce(port: LinuxPort, buffer: Buffer, offset: number, length: number) {
   for (;;) {
-    if (port.fd === null) throw Object.assign(new Error('closed'), { canceled: true });
+    if (port.fd === null) throw closed();
     const bytesRead = await readSome(port.fd, buffer, offset, length);
+    // Closed in the meantime: its poller is destroyed, and polling with it ends the process by SIGSEGV.
+    if (port.fd === null) throw closed();
     if (bytesRead === 0) throw new Error('the device is gone');
     if (bytesRead !== undefined) return { buffer, bytesRead };
     await readable(port);
   }
+}
+
+/** By which the binding knows that nothing went wrong. */
+function closed(): Error {
+  return Object.assign(new Error('closed'), { canceled: true });
 }
 
 /** Undefined when there is nothing to read yet. */
