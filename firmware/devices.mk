@@ -12,23 +12,24 @@ ifneq ($(filter-out dunlin tflm,$(ENGINE)),)
 $(error ENGINE is dunlin or tflm)
 endif
 
-APP := $(filter-out %_test.c app/model_engine_dunlin.c app/tflm%,$(wildcard app/*.c))
+APP := $(filter-out %_test.c app/model_engine_dunlin.c,$(wildcard app/*.c))
 NATIVE_DEVICE := boards/native/device.c boards/native/arguments.c
 MPS2_DEVICE := boards/mps2-an386/device.c boards/mps2-an386/device_startup.c boards/mps2-an386/memory.c
 DEVICE_LD := boards/mps2-an386/device_sections.ld
 
 NATIVE_BOOT := build/native/dunlin-mcu-native
 MPS2_BOOT := build/mps2-an386/boot.elf
+FIRMWARE_NATIVE := build/native/firmware-native.elf
+FIRMWARE_MPS2 := build/mps2-an386/firmware-mps2-an386.elf
 ifeq ($(ENGINE),tflm)
-include app/tflm.mk
-else
-NATIVE_APP := build/native/firmware-native.elf
-MPS2_APP := build/mps2-an386/firmware-mps2-an386.elf
+FIRMWARE_NATIVE := build/tflm/native/firmware-native-tflm.elf
+FIRMWARE_MPS2 := build/tflm/mps2-an386/firmware-mps2-an386-tflm.elf
 endif
+include app/tflm.mk
 
 .PHONY: device boot-size
-device: $(if $(filter native,$(or $(BOARD),native)),$(NATIVE_BOOT) $(NATIVE_APP)) \
-	$(if $(filter mps2-an386,$(or $(BOARD),mps2-an386)),$(MPS2_BOOT) $(MPS2_APP:.elf=.bin))
+device: $(if $(filter native,$(or $(BOARD),native)),$(NATIVE_BOOT) $(FIRMWARE_NATIVE)) \
+	$(if $(filter mps2-an386,$(or $(BOARD),mps2-an386)),$(MPS2_BOOT) $(FIRMWARE_MPS2:.elf=.bin))
 
 $(NATIVE_BOOT): $(patsubst %.c,build/native/%.o,$(BOOT) $(SMP) $(NATIVE_DEVICE) boards/native/boot_start.c boards/boot_main.c)
 	@$(CC) $^ -o $@
@@ -68,6 +69,37 @@ boot-size: build/boot/no-ed25519.elf $(MPS2_BOOT)
 build/mps2-an386/firmware-mps2-an386.elf: $(patsubst %.c,build/mps2-an386/%.o,$(BOOT) $(SMP) $(APP) app/model_engine_dunlin.c \
 		$(MPS2_DEVICE) boards/mps2-an386/app_start.c) build/mps2-an386/libengine.a boards/mps2-an386/app.ld $(DEVICE_LD)
 	@$(MPS2_LINK)
+
+# With TensorFlow Lite Micro: every object as the library was compiled.
+build/tflm/native/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	@$(CC) $(WARNINGS) -O2 -g -MMD -MP -c $< -o $@
+
+build/tflm/native/%.o: %.cc Makefile app/tflm.mk
+	@mkdir -p $(@D)
+	@$(CXX) $(TFLM_CXXFLAGS) -O2 -g -MMD -MP -c $< -o $@
+
+build/tflm/native/firmware-native-tflm.elf: $(patsubst %.c,build/tflm/native/%.o,$(BOOT) $(SMP) $(APP) $(NATIVE_DEVICE) \
+		boards/native/app_start.c) $(TFLM_SOURCES:%.cc=build/tflm/native/%.o) $(TFLM_LIB)
+	@$(tflm-needs)
+	@$(CXX) -s -Wl,--gc-sections $^ -o $@
+
+build/tflm/mps2-an386/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	@$(ARM)gcc $(WARNINGS) $(CORTEX_M4) $(TFLM_FLOAT) -Os -g -ffreestanding -fbuiltin -ffunction-sections -fdata-sections \
+		-fno-tree-loop-distribute-patterns -MMD -MP -c $< -o $@
+
+build/tflm/mps2-an386/%.o: %.cc Makefile app/tflm.mk
+	@mkdir -p $(@D)
+	@$(ARM)g++ $(TFLM_CXXFLAGS) $(CORTEX_M4) $(TFLM_FLOAT) -Os -g -MMD -MP -c $< -o $@
+
+build/tflm/mps2-an386/firmware-mps2-an386-tflm.elf: $(patsubst %.c,build/tflm/mps2-an386/%.o,$(BOOT) $(SMP) $(APP) $(MPS2_DEVICE) \
+		boards/mps2-an386/app_start.c) $(TFLM_SOURCES:%.cc=build/tflm/mps2-an386/%.o) $(TFLM_LIB) boards/mps2-an386/app.ld $(DEVICE_LD)
+	@$(tflm-needs)
+	@$(ARM)g++ $(CORTEX_M4) $(TFLM_FLOAT) -nostartfiles -nostdlib -Wl,--gc-sections -Wl,--fatal-warnings -L boards/mps2-an386 \
+		-T boards/mps2-an386/app.ld $(filter %.o,$^) $(TFLM_LDLIBS) -Wl,-Map=$(@:.elf=.map) -o $@
+
+tflm-needs = $(if $(TFLM_LIB),,$(error ENGINE=tflm needs TFLM_LIB and TFLM_INCLUDE: docs/TFLM.md))
 
 %.bin: %.elf
 	@$(ARM)objcopy -O binary $< $@
