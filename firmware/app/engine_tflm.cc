@@ -102,6 +102,16 @@ struct model_tensor tensor_of(const TfLiteTensor* tensor) {
 
 }  // namespace
 
+#ifdef __NEWLIB__
+/** What newlib's mathematics write to. Its own would bring in the state of its streams: 1 kB of
+ * RAM.
+ */
+extern "C" int* __errno(void) {
+  static int number;
+  return &number;
+}
+#endif
+
 const char model_engine_name[] = "tflm";
 
 uint32_t model_engine_format(void) { return 0; }
