@@ -22,6 +22,9 @@ MPS2_BOOT := build/mps2-an386/boot.elf
 FIRMWARE_NATIVE := build/native/firmware-native.elf
 FIRMWARE_MPS2 := build/mps2-an386/firmware-mps2-an386.elf
 ifeq ($(ENGINE),tflm)
+ifeq ($(TFLM_LIB),)
+$(error ENGINE=tflm needs TFLM_LIB and TFLM_INCLUDE: docs/TFLM.md)
+endif
 FIRMWARE_NATIVE := build/tflm/native/firmware-native-tflm.elf
 FIRMWARE_MPS2 := build/tflm/mps2-an386/firmware-mps2-an386-tflm.elf
 endif
@@ -81,7 +84,6 @@ build/tflm/native/%.o: %.cc Makefile app/tflm.mk
 
 build/tflm/native/firmware-native-tflm.elf: $(patsubst %.c,build/tflm/native/%.o,$(BOOT) $(SMP) $(APP) $(NATIVE_DEVICE) \
 		boards/native/app_start.c) $(TFLM_SOURCES:%.cc=build/tflm/native/%.o) $(TFLM_LIB)
-	@$(tflm-needs)
 	@$(CXX) -s -Wl,--gc-sections $^ -o $@
 
 build/tflm/mps2-an386/%.o: %.c Makefile
@@ -95,11 +97,8 @@ build/tflm/mps2-an386/%.o: %.cc Makefile app/tflm.mk
 
 build/tflm/mps2-an386/firmware-mps2-an386-tflm.elf: $(patsubst %.c,build/tflm/mps2-an386/%.o,$(BOOT) $(SMP) $(APP) $(MPS2_DEVICE) \
 		boards/mps2-an386/app_start.c) $(TFLM_SOURCES:%.cc=build/tflm/mps2-an386/%.o) $(TFLM_LIB) boards/mps2-an386/app.ld $(DEVICE_LD)
-	@$(tflm-needs)
 	@$(ARM)g++ $(CORTEX_M4) $(TFLM_FLOAT) -nostartfiles -nostdlib -Wl,--gc-sections -Wl,--fatal-warnings -L boards/mps2-an386 \
 		-T boards/mps2-an386/app.ld $(filter %.o,$^) $(TFLM_LDLIBS) -Wl,-Map=$(@:.elf=.map) -o $@
-
-tflm-needs = $(if $(TFLM_LIB),,$(error ENGINE=tflm needs TFLM_LIB and TFLM_INCLUDE: docs/TFLM.md))
 
 %.bin: %.elf
 	@$(ARM)objcopy -O binary $< $@
