@@ -284,7 +284,7 @@ struct smp_error model_group_erase(void *context, const struct smp_request *requ
   uint32_t slot = models_spare_slot(models);
   (void)cbor_find_uint(request->map, request->map_bytes, "slot", &slot);
   const struct smp_error error = models_clear(models, slot);
-  if (error.rc == SMP_OK) smp_answer_nothing(answer);
+  if (error.rc == SMP_OK) cbor_map(answer, 0);
   return error;
 }
 

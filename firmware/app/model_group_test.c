@@ -140,7 +140,7 @@ static void test_trials_end(void) {
   change(&sim_model_2, false);
   EXPECT(models.selected.image.version[0] == 2);
   ask(true, MODEL_ERASE);
-  EXPECT(test_number("rc") == 0 && models.selected.image.version[0] == 1);
+  EXPECT(test_is_empty() && models.selected.image.version[0] == 1);
   EXPECT(models.statistics.reverts == 1);
   change(&sim_model_2, false);
   EXPECT(test_is_error(MODEL_GROUP, MODEL_ERROR_NOT_FOUND));
@@ -162,7 +162,7 @@ static void test_trials_end(void) {
 static void test_refusals(void) {
   start();
   ask(true, MODEL_ERASE);
-  EXPECT(test_number("rc") == 0); /* nothing there: nothing to do */
+  EXPECT(test_is_empty()); /* nothing there: nothing to do */
   install(&sim_model_2);
   upload(&sim_model_old);
   change(&sim_model_old, false);

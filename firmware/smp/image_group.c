@@ -154,7 +154,7 @@ struct smp_error image_group_erase(void *context, const struct smp_request *requ
   upload_forget(&group->upload);
   const enum boot_status status = boot_clear(group->device);
   if (status != BOOT_OK) return boot_error(status);
-  smp_answer_nothing(answer);
+  cbor_map(answer, 0);
   return SMP_DONE;
 }
 

@@ -25,7 +25,7 @@ struct smp_error os_group_reset(void *context, const struct smp_request *request
   (void)cbor_find_uint(request->map, request->map_bytes, "boot_mode", &mode);
   group->reset_asked = true;
   group->recovery_asked = mode == BOOT_MODE_BOOTLOADER;
-  smp_answer_nothing(answer);
+  cbor_map(answer, 0);
   return SMP_DONE;
 }
 

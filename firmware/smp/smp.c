@@ -100,9 +100,3 @@ void smp_take(struct smp *smp, const uint8_t *bytes, uint32_t size_bytes) {
 }
 
 uint32_t smp_damaged(const struct smp *smp) { return smp->decoder.damaged; }
-
-void smp_answer_nothing(struct cbor_writer *answer) {
-  cbor_map(answer, 1);
-  cbor_text(answer, "rc");
-  cbor_uint(answer, SMP_OK);
-}

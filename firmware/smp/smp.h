@@ -82,7 +82,4 @@ void smp_take(struct smp *smp, const uint8_t *bytes, uint32_t size_bytes);
 /** Lines and packets that were thrown away. */
 uint32_t smp_damaged(const struct smp *smp);
 
-/** {"rc": 0}: what Zephyr answers where there is nothing to say. */
-void smp_answer_nothing(struct cbor_writer *answer);
-
 #endif

@@ -74,6 +74,11 @@ static inline bool test_flag(const char *key) {
          value;
 }
 
+/** An empty map: what is answered where there is nothing to say. */
+static inline bool test_is_empty(void) {
+  return test_answer_bytes == SMP_HEADER_BYTES + 1u && test_answer[SMP_HEADER_BYTES] == 0xa0;
+}
+
 /** Whether the answer is this error of a group: {"err": {"group": …, "rc": …}}. */
 static inline bool test_is_error(uint32_t group, uint32_t rc) {
   uint8_t expected[32];
