@@ -27,13 +27,16 @@ DEBIAN_FUZZ := clang libclang-rt-dev
 SLOW_TESTS := test/demo/** test/agent/** test/release/from-optimize.test.ts test/examples/files.test.ts \
 	test/optimize/operators.test.ts test/optimize/random-graphs.test.ts test/optimize/quantize-shared.test.ts \
 	test/optimize/repack-shared.test.ts test/optimize/hostile.test.ts test/optimize/commands.test.ts \
-	test/optimize/page-browser.test.ts test/plan/board/** test/cli/**
+	test/optimize/page-browser.test.ts test/plan/board/** test/mcu/native.test.ts test/mcu/mps2-an386.test.ts \
+	test/mcu/kill-storm.test.ts test/cli/mcu-native.test.ts test/cli/**
 SOAK_FUZZ_SECONDS ?= 300
 SOAK_TOURS ?= 5
 SOAK_GRAPHS ?= 10000
 SOAK_PLANS ?= 10000000
 SOAK_BOOT_SECONDS ?= 600
 SOAK_SMP ?= 10000000
+SOAK_SERVER_SECONDS ?= 300
+SOAK_KILLS ?= 100
 SOAK_FRAMES ?= 10000000
 
 .PHONY: run test check soak build bench examples clean lint firmware native-device debian-build debian-test debian-firmware \
@@ -53,6 +56,8 @@ soak: test debian-fuzz
 	$(MAKE) -C firmware fuzz RUNS=$(SOAK_PLANS)
 	$(MAKE) -C firmware smp-fuzz RUNS=$(SOAK_FRAMES)
 	$(MAKE) -C firmware boot-sim BOOT_SECONDS=$(SOAK_BOOT_SECONDS)
+	$(MAKE) -C firmware server-fuzz SECONDS=$(SOAK_SERVER_SECONDS)
+	DUNLIN_SOAK_KILLS=$(SOAK_KILLS) $(AVA) --timeout=4h test/mcu/kill-storm.test.ts
 	node dist/test/fuzz/tflite-fuzz.js --runtime --seconds $(SOAK_FUZZ_SECONDS)
 	node dist/test/fuzz/tflite-fuzz.js --runtime --seconds $(SOAK_FUZZ_SECONDS) --delegate $(NATIVE)/xnnpack_delegate.node
 	node dist/test/fuzz/smp-fuzz.js --executions $(SOAK_SMP)
@@ -64,6 +69,7 @@ bench: build firmware
 	@node dist/bench/agent-memory.js
 	@node dist/bench/quantizer.js
 	@node dist/bench/mcu.js
+	@node dist/bench/serial.js
 
 firmware: debian-firmware
 	@$(MAKE) -C firmware
