@@ -22,8 +22,8 @@ interface DemoOptions {
 
 const HELP = `
 Starts an embedded broker and an agent, each a process of its own, makes keys and releases of the sample
-in examples/motor, and shows updates taken, refused, resumed after kills: on the gateway, then on a microcontroller behind
-it, which is a process with a pty and needs "make -C firmware device BOARD=native". All in --dir, which is emptied first.
+in examples/motor, and shows updates taken, refused, resumed after kills: on the gateway, then on a microcontroller
+behind it, which is a process with a pty ("make -C firmware device BOARD=native"). All in --dir, which is emptied first.
 
 Examples:
   dunlin demo                 show it and stay running; stop with Ctrl-C
