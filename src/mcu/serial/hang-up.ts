@@ -5,6 +5,8 @@ import { errnoOf } from '../../core/index.ts';
 /** What a port of @serialport/bindings-cpp 13 has on Linux. */
 interface LinuxPort {
   readonly fd: number | null;
+  /** Of the last write: null once it is done. */
+  readonly writeOperation: Promise<unknown> | null;
   readonly poller: {
     once(event: 'readable', listener: (error: Error | null) => void): unknown;
   };
@@ -20,10 +22,19 @@ interface LinuxPort {
  * bytes for ever (POSIX, "Modem Disconnect"), and @serialport/bindings-cpp 13 then reads again at once, with
  * a whole core, and tells nobody (its issue 162). Ports are open for non-blocking reads of at least one byte,
  * so 0 bytes mean nothing else.
+ * @returns once the port is closed: resolves when no system call has it any more. Until then it is locked.
  */
-export function endAtHangUp(port: SerialPort): void {
+export function endAtHangUp(port: SerialPort): () => Promise<void> {
   const linux = port.port as unknown as LinuxPort;
-  linux.read = (buffer, offset, length) => readOnce(linux, buffer, offset, length);
+  let reading: Promise<unknown> | undefined;
+  linux.read = (buffer, offset, length) => {
+    const read = readOnce(linux, buffer, offset, length);
+    reading = read;
+    return read;
+  };
+  return async () => {
+    await Promise.allSettled([reading, linux.writeOperation]);
+  };
 }
 
 async function readOnce(port: LinuxPort, buffer: Buffer, offset: number, length: number) {

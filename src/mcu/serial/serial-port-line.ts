@@ -26,7 +26,7 @@ class SerialPortLine implements SerialLine {
   readonly name: string;
   readonly bytesPerSecond: number;
   readonly #options: SerialPortLineOptions;
-  #open: { readonly port: SerialPort; readonly lock: LineLock } | undefined;
+  #open: (OpenPort & { readonly lock: LineLock }) | undefined;
 
   constructor(options: SerialPortLineOptions) {
     this.#options = options;
@@ -43,8 +43,8 @@ class SerialPortLine implements SerialLine {
     const path = await this.#options.resolvePath();
     const lock = await this.#options.lock(path);
     try {
-      const port = await openPort(path, this.#baudRate);
-      const open = { port, lock };
+      const { port, settled } = await openPort(path, this.#baudRate);
+      const open = { port, settled, lock };
       this.#open = open;
       const gone = (cause: unknown): void => {
         if (this.#open !== open) return;
@@ -84,8 +84,15 @@ class SerialPortLine implements SerialLine {
       // Errors while closing mean that it is closed.
       open.port.close(() => resolve());
     });
+    await open.settled();
     await open.lock.release();
   }
+}
+
+interface OpenPort {
+  readonly port: SerialPort;
+  /** Of a closed port: nothing of it is left. */
+  readonly settled: () => Promise<void>;
 }
 
 const CLOSED = { code: 'mcu-unreachable' } as const;
@@ -96,7 +103,7 @@ export function serialPortLine(options: SerialPortLineOptions): SerialLine {
 }
 
 /** The binding polls on the main thread's loop whatever thread it was loaded in, and the process dies of it. */
-async function openPort(path: string, baudRate: number): Promise<SerialPort> {
+async function openPort(path: string, baudRate: number): Promise<OpenPort> {
   if (!isMainThread) throw new Error('serial ports work in the main thread alone');
   const { SerialPort: Port } = await import('serialport');
   const port = new Port({ path, baudRate, autoOpen: false, lock: true });
@@ -106,8 +113,7 @@ async function openPort(path: string, baudRate: number): Promise<SerialPort> {
       else resolve();
     });
   });
-  endAtHangUp(port);
-  return port;
+  return { port, settled: endAtHangUp(port) };
 }
 
 /** The binding says what went wrong in words alone. */

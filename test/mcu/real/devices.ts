@@ -103,6 +103,8 @@ export class RealDevice {
     const ended = once(child, 'exit');
     child.kill('SIGKILL');
     await ended;
+    // As udev does; what it led to may be the terminal of another test soon.
+    rmSync(this.#path('tty'), { force: true });
   }
 
   async dispose(): Promise<void> {
