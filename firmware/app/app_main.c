@@ -21,7 +21,6 @@ void app_main(void) {
   models_start(&models, device, &log);
   images = (struct image_group){.device = device, .runs = true};
   os = (struct os_group){.board = device_board,
-                         .target = device_target,
                          .buffer_count = DEVICE_RECEIVE_BYTES / SMP_LINE_BYTES};
   model_group = (struct model_group){.models = &models, .smp = &smp};
   const struct smp_command commands[] = {

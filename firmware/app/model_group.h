@@ -2,6 +2,7 @@
 #ifndef MODEL_GROUP_H
 #define MODEL_GROUP_H
 
+#include "../smp/boot_error.h"
 #include "models.h"
 
 struct model_group {
@@ -9,8 +10,7 @@ struct model_group {
   const struct smp *smp; /* whose damaged lines the statistics tell */
 };
 
-/* Each with a context of struct model_group. */
-#define MODEL_STATE 0u
+/* Each with a context of struct model_group. MODEL_STATE, 0, is in boot_error.h. */
 #define MODEL_UPLOAD 1u
 #define MODEL_SELF_TEST 2u
 #define MODEL_INFER 3u

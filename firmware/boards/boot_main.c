@@ -1,16 +1,20 @@
 /**
  * The bootloader: the firmware if there is any that may run; else it waits for a host that brings
- * some over the serial line, with SMP's groups of images and of the OS.
+ * some over the serial line, with SMP's groups of images and of the OS. It listens for a moment too
+ * when firmware has crashed or hung: confirmed firmware that does so at once can be replaced.
  */
 #include <stddef.h>
 
 #include "../boot/counters.h"
+#include "../smp/boot_error.h"
 #include "../smp/image_group.h"
 #include "../smp/os_group.h"
 #include "device.h"
 
-/** For a recovery that was asked for, and nobody comes: some minute, as long as the board waits. */
-#define RECOVERY_PATIENCE_WAITS 1500u
+/** Without a request: for a minute where a host has asked for it, for seconds after a crash or a
+ * hang, for ever where there is nothing to run. A board waits for some 40 ms. */
+#define ASKED_PATIENCE_WAITS 1500u
+#define CRASH_PATIENCE_WAITS 75u
 #define PART_BYTES 64u
 
 static void count_reset(const struct boot_flash *flash) {
@@ -20,34 +24,48 @@ static void count_reset(const struct boot_flash *flash) {
   (void)counters_raise(flash, BOOT_RESETS, COUNTER_RESETS, counters.values[COUNTER_RESETS] + 1u);
 }
 
-/** @param runs whether there is firmware to go back to */
-static _Noreturn void recover(const struct boot_device *device, bool runs) {
+/** Models are for the firmware, which soon runs. Where there is none, nobody knows of models. */
+static struct smp_error answer_for_models(void *context, const struct smp_request *request,
+                                          struct cbor_writer *answer) {
+  (void)request;
+  (void)answer;
+  const struct image_group *images = context;
+  return SMP_FAILED(images->runs ? SMP_BUSY : SMP_UNSUPPORTED);
+}
+
+/** Until a host has the device reset; or, if there is firmware to start, until so long no upload
+ * has been under way. */
+static void recover(const struct boot_device *device, bool runs, uint32_t patience_waits) {
   static struct smp smp;
   static struct image_group images;
-  static struct os_group os;
-  images = (struct image_group){.device = device, .runs = runs};
-  os = (struct os_group){.board = device_board,
-                         .target = device_target,
-                         .buffer_count = DEVICE_RECEIVE_BYTES / SMP_LINE_BYTES};
-  const struct smp_command commands[] = {
+  static struct os_group os = {.board = device_board,
+                               .buffer_count = DEVICE_RECEIVE_BYTES / SMP_LINE_BYTES};
+  static const struct smp_command commands[] = {
       {OS_GROUP, OS_RESET, true, os_group_reset, &os},
       {OS_GROUP, OS_PARAMETERS, false, os_group_parameters, &os},
       {OS_GROUP, OS_INFO, false, os_group_info, &os},
       {IMAGE_GROUP, IMAGE_STATE, false, image_group_state, &images},
       {IMAGE_GROUP, IMAGE_STATE, true, image_group_change_state, &images},
       {IMAGE_GROUP, IMAGE_UPLOAD, true, image_group_upload, &images},
+      {MODEL_GROUP, MODEL_STATE, false, answer_for_models, &images},
   };
+  images.device = device;
+  images.runs = runs;
   smp_start(&smp, commands, sizeof commands / sizeof *commands, device_send, NULL);
-  uint32_t waits = 0;
-  while (!os.reset_asked && waits < RECOVERY_PATIENCE_WAITS) {
+  bool quiet = false; /* a wait that a byte has ended does not count */
+  for (uint32_t waits = 0; !runs || waits < patience_waits;) {
     uint8_t part[PART_BYTES];
     const uint32_t count = device_receive(part, sizeof part);
     smp_take(&smp, part, count);
-    if (count > 0) continue;
-    device_wait();
-    if (runs && smp.requests == 0) waits++;
+    if (os.reset_asked) device_reset(os.recovery_asked);
+    if (count == 0) {
+      waits += quiet;
+      device_wait();
+    } else if (images.upload.known) {
+      waits = 0;
+    }
+    quiet = count == 0;
   }
-  device_reset(os.recovery_asked);
 }
 
 void boot_main(void) {
@@ -55,6 +73,8 @@ void boot_main(void) {
   struct boot_firmware firmware;
   count_reset(device->flash);
   const bool runs = boot_start(device, &firmware) == BOOT_OK;
-  if (runs && !device_recovery_asked()) device_jump(&firmware.image);
-  recover(device, runs);
+  uint32_t patience_waits = device_cause() >= DEVICE_WATCHDOG ? CRASH_PATIENCE_WAITS : 0;
+  if (device_recovery_asked()) patience_waits = ASKED_PATIENCE_WAITS;
+  recover(device, runs, patience_waits);
+  device_jump(&firmware.image);
 }

@@ -13,7 +13,7 @@
 extern const char device_board[];
 extern const char device_target[];
 
-/** Why the device has started. */
+/** Why the device has started; from the third on it is the firmware's fault. */
 enum device_cause { DEVICE_POWER = 0, DEVICE_SOFTWARE, DEVICE_WATCHDOG, DEVICE_FAULT };
 enum device_cause device_cause(void);
 
@@ -29,7 +29,7 @@ uint8_t *device_arena(uint32_t *size_bytes);
 uint32_t device_receive(uint8_t *to, uint32_t capacity_bytes);
 /** Waits until the bytes are on their way; gives up on a host that takes none. */
 void device_send(void *context, const uint8_t *bytes, uint32_t size_bytes);
-/** Sleeps until something comes in, or for a fraction of a second. */
+/** Sleeps until something comes in, or for 40 ms. */
 void device_wait(void);
 /** To be called at least every few seconds, or the device resets. */
 void device_feed_watchdog(void);

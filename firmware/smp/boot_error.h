@@ -7,6 +7,7 @@
 
 /** docs/smp-model-group.md, "Errors". */
 #define MODEL_GROUP 64u
+#define MODEL_STATE 0u
 enum model_error {
   MODEL_ERROR_UNKNOWN = 1,
   MODEL_ERROR_NOT_FOUND,

@@ -53,13 +53,12 @@ static void answer_slot(const struct image_group *group, const struct slots *slo
   const enum boot_swap next = slots->next;
   const bool runs = index == 0 && group->runs, reverts = next == BOOT_SWAP_REVERT;
   const bool waits = index == 1 && (next == BOOT_SWAP_TEST || next == BOOT_SWAP_PERMANENT);
-  cbor_map(answer, 8);
+  cbor_map(answer, 7);
   cbor_text(answer, "slot");
   cbor_uint(answer, index);
   image_text_version(&slot->image, answer);
   cbor_text(answer, "hash");
   cbor_bytes_of(answer, slot->image.digest, BOOT_DIGEST_BYTES);
-  answer_flag(answer, "bootable", true);
   answer_flag(answer, "pending", waits);
   answer_flag(answer, "confirmed", runs ? !reverts : index == 1 && reverts);
   answer_flag(answer, "active", runs);

@@ -44,7 +44,6 @@ struct smp_error os_group_parameters(void *context, const struct smp_request *re
 /** What a letter of the format stands for; NULL if nothing. Zephyr, "OS/Application info". */
 static const char *info_of(const struct os_group *group, uint8_t letter) {
   if (letter == 'i') return group->board;
-  if (letter == 'm') return group->target;
   return letter == 's' ? "Dunlin" : NULL;
 }
 

@@ -7,8 +7,7 @@
 #define OS_GROUP 0u
 
 struct os_group {
-  const char *board;  /* "i" of the information */
-  const char *target; /* "m" and "p" */
+  const char *board; /* "i" of the information */
   uint32_t buffer_count;
   /* What is asked of whoever runs the loop: the answer goes first. */
   bool reset_asked, recovery_asked;

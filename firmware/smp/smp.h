@@ -28,6 +28,7 @@ enum smp_rc {
   SMP_BAD_STATE = 6,
   SMP_TOO_LONG = 7,
   SMP_UNSUPPORTED = 8,
+  SMP_BUSY = 10,
   SMP_TOO_OLD = 12,
   SMP_TOO_NEW = 13,
 };

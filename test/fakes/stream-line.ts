@@ -2,7 +2,7 @@ import { constants, openSync } from 'node:fs';
 import { connect } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { ReadStream, WriteStream } from 'node:tty';
-import { DunlinError } from '../../src/core/index.ts';
+import { DunlinError, errnoOf } from '../../src/core/index.ts';
 import type { LineListener, SerialLine } from '../../src/mcu/index.ts';
 
 /** What a line is made of: bytes come in until the peer is gone. */
@@ -59,15 +59,28 @@ class StreamLine implements SerialLine {
   }
 }
 
-/** QEMU's UART as a Unix socket. */
+const START_TRIES = 100;
+const START_PAUSE_MS = 20;
+
+/** QEMU's UART as a Unix socket; its name is there a moment before it listens. */
 export function socketLine(path: string): SerialLine {
   return new StreamLine('qemu', async () => {
-    const socket = connect(path);
-    await new Promise<void>((resolve, reject) => {
-      socket.once('connect', resolve);
-      socket.once('error', reject);
-    });
-    return duplex(socket);
+    for (let tries = 1; ; tries++) {
+      try {
+        return duplex(await connected(path));
+      } catch (error) {
+        if (errnoOf(error) !== 'ECONNREFUSED' || tries === START_TRIES) throw error;
+        await new Promise((resolve) => setTimeout(resolve, START_PAUSE_MS));
+      }
+    }
+  });
+}
+
+function connected(path: string): Promise<Duplex> {
+  const socket = connect(path);
+  return new Promise((resolve, reject) => {
+    socket.once('connect', () => resolve(socket));
+    socket.once('error', reject);
   });
 }
 

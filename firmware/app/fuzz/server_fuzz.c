@@ -78,7 +78,7 @@ static const struct boot_device *start(void) {
   log_lines.next = 0;
   models_start(&models, device, &log_lines);
   images = (struct image_group){.device = device, .runs = true};
-  os = (struct os_group){.board = "b", .target = "t", .buffer_count = 2};
+  os = (struct os_group){.board = "b", .buffer_count = 2};
   smp_start(&smp, commands, sizeof commands / sizeof *commands, test_receive, NULL);
   return device;
 }

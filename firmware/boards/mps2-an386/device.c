@@ -231,8 +231,9 @@ __attribute__((used)) void device_fault(void) { reset_as(DEVICE_FAULT, false); }
  */
 void device_note_cause(void) {
   const bool known = HANDOVER->magic == HANDOVER_MAGIC;
-  HANDOVER->started_by = known ? HANDOVER->cause : (uint32_t)DEVICE_POWER;
-  if (!known) HANDOVER->recovery = 0;
+  const uint32_t cause = known ? HANDOVER->cause : (uint32_t)DEVICE_POWER;
+  HANDOVER->started_by = cause;
+  if (cause != (uint32_t)DEVICE_SOFTWARE) HANDOVER->recovery = 0;
   HANDOVER->magic = HANDOVER_MAGIC;
   HANDOVER->cause = DEVICE_WATCHDOG;
 }

@@ -24,7 +24,7 @@ const char device_board[] = "native";
 const char device_target[] = "native";
 
 #define ARENA_BYTES (4u * 1024u * 1024u)
-#define WAIT_MS 200
+#define WAIT_MS 40
 #define SEND_PATIENCE_MS 2000
 #define WATCHDOG_SECONDS 20
 

@@ -27,8 +27,8 @@ import { identifyDevice, requireRoom, type SmpTarget, smpTarget } from './smp-ta
 
 /** Steps and failures of one job; every plan ends long before. */
 const MAX_ROUNDS = 32;
-/** Failures in a row without a byte or a step forward. */
-const MAX_FAILURES = 5;
+/** Failures in a row without a byte or a step forward: more than our bootloader listens after a crash. */
+const MAX_FAILURES = 8;
 /** A device that is busy so often is not busy: something in it waits for a reset. */
 const BUSY_FAILURES = 2;
 const RETRY_DELAY_MS = 500;

@@ -1,4 +1,4 @@
-import { DunlinError, errorCode } from '../../core/index.ts';
+import { DunlinError, type ErrorCode, errorCode } from '../../core/index.ts';
 import type { SmpClient } from '../smp/client.ts';
 import { ImageGroup } from '../smp/image-group.ts';
 import { ModelGroup } from '../smp/model-group.ts';
@@ -83,13 +83,16 @@ function modelTarget(client: SmpClient): SmpTarget {
   };
 }
 
-/** The board's name from our firmware, else from Zephyr's; and the bootloader's. */
+/**
+ * The board's name from our firmware, else from Zephyr's, or from our bootloader, which is busy for what asks of
+ * models; and the bootloader's.
+ */
 export async function identifyDevice(
   client: SmpClient,
   target: SmpTarget,
   signal: Signal,
 ): Promise<DeviceIdentity> {
-  const state = await optional(new ModelGroup(client).readState(signal));
+  const state = await optional(new ModelGroup(client).readState(signal), 'mcu-busy');
   const board = state?.board ?? (await optional(readInfo(client, 'i', { signal })));
   const bootloader = await optional(readBootloader(client, undefined, { signal }));
   return {
@@ -99,12 +102,13 @@ export async function identifyDevice(
   };
 }
 
-/** Undefined where the device does not know the command. */
-async function optional<T>(asked: Promise<T>): Promise<T | undefined> {
+/** Undefined where the device does not know the command, or refuses it with this code. */
+async function optional<T>(asked: Promise<T>, or?: ErrorCode): Promise<T | undefined> {
   try {
     return await asked;
   } catch (error) {
-    if (errorCode(error) === 'mcu-unsupported') return undefined;
+    const code = errorCode(error);
+    if (code === 'mcu-unsupported' || (code !== undefined && code === or)) return undefined;
     throw error;
   }
 }

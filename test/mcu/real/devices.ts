@@ -104,7 +104,7 @@ export class RealDevice {
     child.kill('SIGKILL');
     await ended;
     // As udev does; what it led to may be the terminal of another test soon.
-    rmSync(this.#path('tty'), { force: true });
+    for (const name of ['tty', 'uart']) rmSync(this.#path(name), { force: true });
   }
 
   async dispose(): Promise<void> {
