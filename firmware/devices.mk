@@ -51,17 +51,17 @@ MPS2_LINK = $(ARM)gcc $(CORTEX_M4) -nostartfiles -nostdlib -Wl,--gc-sections -Wl
 MPS2_BOOT_SOURCES := $(BOOT) $(SMP) boards/boot_main.c \
 	$(addprefix boards/mps2-an386/,device.c device_startup.c memory_small.c boot_start.c)
 HEADERS := $(wildcard boot/*.h smp/*.h engine/*.h boards/*.h boards/mps2-an386/*.h)
-MPS2_BOOT_LINK = @mkdir -p $(@D); $(ARM)gcc $(WARNINGS) $(CORTEX_M4) -Os -flto -fno-inline-small-functions -g \
-	-ffreestanding -fbuiltin -ffunction-sections -fdata-sections -fno-tree-loop-distribute-patterns $(filter %.c,$^) \
+MPS2_BOOT_LINK = @mkdir -p $(@D); $(ARM)gcc $(WARNINGS) $(CORTEX_M4) -Os -flto -fno-inline-small-functions \
+	-fno-ipa-icf -fno-if-conversion -g -ffreestanding -fbuiltin -ffunction-sections -fdata-sections -fno-tree-loop-distribute-patterns $(filter %.c,$^) \
 	-nostartfiles -nostdlib -Wl,--gc-sections -Wl,--fatal-warnings -L boards/mps2-an386 -T boards/mps2-an386/boot.ld \
 	-lgcc -o $@
 
-$(MPS2_BOOT): $(MPS2_BOOT_SOURCES) $(HEADERS) boards/mps2-an386/boot.ld $(DEVICE_LD)
+$(MPS2_BOOT): $(MPS2_BOOT_SOURCES) $(HEADERS) boards/mps2-an386/boot.ld $(DEVICE_LD) devices.mk
 	$(MPS2_BOOT_LINK)
 
 # The same without Ed25519, to be measured.
 build/boot/no-ed25519.elf: $(filter-out boot/ed25519.c boot/field.c boot/sha512.c,$(MPS2_BOOT_SOURCES)) boot/size/no_ed25519.c \
-		$(HEADERS) boards/mps2-an386/boot.ld $(DEVICE_LD)
+		$(HEADERS) boards/mps2-an386/boot.ld $(DEVICE_LD) devices.mk
 	$(MPS2_BOOT_LINK)
 
 # At most 10 kB, and 20 kB with Ed25519; all of it: serial recovery, the line, the flash.

@@ -1,5 +1,5 @@
 export * from './broker.ts';
 export * from './demo.ts';
-export { STEPS } from './steps.ts';
+export { GATEWAY_STEPS, STEPS } from './steps.ts';
 export type { Step, StepResult, Tour } from './tour.ts';
 export * from './view.ts';

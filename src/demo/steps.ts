@@ -21,7 +21,8 @@ const INFERENCES_WATCHED = 6;
 
 const STRANGER = 'stranger';
 
-const GATEWAY_STEPS: readonly Step[] = [
+/** Those that need no microcontroller. */
+export const GATEWAY_STEPS: readonly Step[] = [
   {
     name: 'v1-active',
     title: 'v1 is published, pulled, verified, gated, and classifies a live vibration stream',
