@@ -184,6 +184,27 @@ test('a line that stays away leaves the job to resume', async (t) => {
   t.is(runs(device), '2');
 });
 
+test('a device may be away after a reset as long as it may take, and longer leaves the job to resume', async (t) => {
+  const { flasher, device, line, clock, start, files } = await gateway();
+  device.cutsAtReset = true;
+  const awayFor = (tries: number) => ({
+    onProgress: ({ step }: FlashProgress): void => {
+      if (step === 'reset') line.refuseOpens = tries;
+    },
+  });
+  // Two a second for 50 s of the 60 that a swap may take.
+  await flasher.flash(job(firmware(2)), awayFor(100));
+  t.is(runs(device), '2');
+
+  const startedMs = clock.monotonicMs();
+  const flashed = flasher.flash(job(firmware(3)), awayFor(Number.POSITIVE_INFINITY));
+  await t.throwsAsync(flashed, { code: 'mcu-unreachable' });
+  t.true(clock.monotonicMs() - startedMs >= 60_000);
+  line.refuseOpens = 0;
+  t.is((await start(files).flasher.resume())?.version, '3.0.0');
+  t.is(runs(device), '3');
+});
+
 test('another board in the place of the first is left alone', async (t) => {
   const { flasher, device, line, start, files } = await gateway();
   line.cutAfterBytes = 6_000;

@@ -25,7 +25,7 @@ import { type FlashStep, givenUp, nextStep, recordBefore } from './next-step.ts'
 import { UploadRate } from './rate.ts';
 import { identifyDevice, requireRoom, type SmpTarget, smpTarget } from './smp-target.ts';
 
-/** Steps and failures of one job; every plan ends long before. */
+/** Steps and failures of one job, besides looking for a device that resets; every plan ends long before. */
 const MAX_ROUNDS = 32;
 /** Failures in a row without a byte or a step forward: more than our bootloader listens after a crash. */
 const MAX_FAILURES = 8;
@@ -65,6 +65,8 @@ interface Run {
   /** Until then a silent line is a device that resets. Monotonic. */
   returnByMs: number;
   refusal: DunlinError | undefined;
+  /** The last warning: a device is looked for twice a second. */
+  said: string;
 }
 
 /**
@@ -153,12 +155,15 @@ export class SmpFlasher implements Flasher {
       failures: 0,
       returnByMs: 0,
       refusal: undefined,
+      said: '',
     };
-    for (let round = 0; round < MAX_ROUNDS; round++) {
+    for (let rounds = 0; rounds < MAX_ROUNDS; ) {
       options.signal?.throwIfAborted();
       try {
         await this.#round(run);
+        rounds++;
       } catch (error) {
+        if (!this.#isReturning(run)) rounds++;
         await this.#failed(run, error);
       }
       if (run.record.phase === 'done') return resultOf(run.record);
@@ -258,11 +263,13 @@ export class SmpFlasher implements Flasher {
     if (!(error instanceof DunlinError)) throw error;
     const { code } = error;
     if (code === 'mcu-wrong-board' || code === 'file-unreadable') throw error;
-    logger.warn(`${client.lineName}: ${errorMessage(error)}`);
+    const message = `${client.lineName}: ${errorMessage(error)}`;
+    if (message === run.said) logger.debug(message);
+    else logger.warn(message);
+    run.said = message;
     if (!mayPass(code)) return await this.#giveUp(run, error);
-    const isReturning = clock.monotonicMs() < run.returnByMs;
     const isLine = !run.isOpen || isLineError(error);
-    if (!isReturning && ++run.failures >= MAX_FAILURES) {
+    if (!this.#isReturning(run) && ++run.failures >= MAX_FAILURES) {
       if (isLine) throw error;
       return await this.#giveUp(run, error);
     }
@@ -272,6 +279,10 @@ export class SmpFlasher implements Flasher {
       await client.close();
     }
     await clock.sleep(RETRY_DELAY_MS, signal);
+  }
+
+  #isReturning({ returnByMs }: Run): boolean {
+    return this.#options.clock.monotonicMs() < returnByMs;
   }
 
   async #giveUp(run: Run, error: DunlinError): Promise<void> {
