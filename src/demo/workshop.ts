@@ -19,7 +19,7 @@ const MCU_BOARD = 'native';
 export const CHUNK_BYTES = 4096;
 const WINDOW_SAMPLES = 256;
 /** Fewer windows than the gateway has: those that come before the device has a model wait for it. */
-const MCU_RATE_HZ = 200;
+const MCU_RATE_HZ = 400;
 const CHANNELS = 3;
 const RATE_HZ = 1600;
 const PASSPHRASE = 'correct horse battery staple';
