@@ -3,7 +3,7 @@ import test from 'ava';
 import { mcuCommand } from '../../src/cli/mcu/mcu.ts';
 import { openContainer } from '../../src/mcu/index.ts';
 import { firmware, hashOf, KEY } from '../mcu/device.ts';
-import { hexFile } from '../mcu/image-files.ts';
+import { cortexCode, hexFile } from '../mcu/image-files.ts';
 import { run } from '../release/run-command.ts';
 import { mcuBench } from './mcu-command.ts';
 
@@ -37,7 +37,7 @@ test('firmware: sent, tested, reset, confirmed, and nothing is sent twice', asyn
 test('what a linker left is signed on the way, for the board that it is for', async (t) => {
   const bench = await mcuBench(t, { board: 'nrf52840dk', slotBytes: 0x76000 });
   const { device, path, path_, keyPath } = bench;
-  const code = new Uint8Array(5_000).fill(0x5a);
+  const code = cortexCode(0xc200, new Uint8Array(5_000).fill(0x5a));
   await writeFile(path_('app.hex'), hexFile([{ address: 0xc200, bytes: code }], 32));
   const board = ['--board', 'nrf52840-dk'];
   await bench.refusedEarly(
@@ -176,7 +176,7 @@ test('a silent device, a line without one, a line that somebody has', async (t) 
 test('containers are made without a device, as the device takes them', async (t) => {
   const bench = await mcuBench(t);
   const { path_, keyPath } = bench;
-  await writeFile(path_('app.bin'), new Uint8Array(1000).fill(7));
+  await writeFile(path_('app.bin'), cortexCode(0x2100_0200, new Uint8Array(1000).fill(7)));
   const sign = ['sign', path_('app.bin'), '-o', path_('out.bin'), '--key', keyPath];
   const firmware_ = ['--kind', 'firmware', '--board', 'mps2-an386', '--version', '3.2.1'];
   const { out } = await run(mcuCommand, [...sign, ...firmware_, '--json']);

@@ -52,3 +52,11 @@ export function elfFile(
   }
   return Buffer.concat([header, ...segments.map(({ bytes }) => bytes)]);
 }
+
+/** Code with the two words that a Cortex-M starts by. */
+export function cortexCode(address: number, code: Uint8Array): Uint8Array {
+  const bytes = Buffer.from(code);
+  bytes.writeUInt32LE(0x2000_4000, 0);
+  bytes.writeUInt32LE(address + 0x41, 4);
+  return bytes;
+}

@@ -25,7 +25,7 @@ import { compileModel, decodePlan, planOracle, referenceExecutor } from '../../s
 import { loadMcuKey, loadMcuPublicKey } from '../../src/release/index.ts';
 import { parseModel } from '../../src/tflite/index.ts';
 import type { ReleaseDocument } from '../../src/update/index.ts';
-import { elfFile, hexFile } from '../mcu/image-files.ts';
+import { cortexCode, elfFile, hexFile } from '../mcu/image-files.ts';
 import { motor, run } from './run-command.ts';
 
 const cpu = readFileSync(motor('v1/int8.tflite'));
@@ -113,7 +113,8 @@ test('a plan of the model, in a container that the fleet signed, with exact gold
 
 test('firmware of every form becomes what the bootloader starts; signed images stay as they are', async (t) => {
   const { path, build, artifact, goldenOf, signed, publicKey } = await setUp(t);
-  const code = Uint8Array.from({ length: 3000 }, (_, index) => (index * 31 + 1) & 0xff);
+  const noise = Uint8Array.from({ length: 3000 }, (_, index) => (index * 31 + 1) & 0xff);
+  const code = cortexCode(0xc200, noise);
   const withRoom = Buffer.concat([new Uint8Array(0x200), code]);
   await writeFile(path('app.bin'), code);
   await writeFile(path('zephyr.bin'), withRoom);
@@ -155,12 +156,13 @@ test('firmware of every form becomes what the bootloader starts; signed images s
   );
   t.is(mcubootVersionText(image.version), '0.0.0', 'release 2 is no major.minor.patch');
   await writeFile(path('signed.bin'), native);
+  await writeFile(path('qemu.bin'), cortexCode(0x2100_0200, noise));
   await build(
     '3',
     '--firmware',
     `native=${path('signed.bin')}`,
     '--firmware',
-    `mps2-an386=${path('app.bin')}`,
+    `mps2-an386=${path('qemu.bin')}`,
     ...signed,
   );
   t.deepEqual(await artifact('3', 'firmware-native.bin'), native);
@@ -240,7 +242,11 @@ test('what devices would not take is not released, and the message says what to 
     path('elsewhere.hex'),
     hexFile([{ address: 0x1000, bytes: new Uint8Array(64).fill(1) }], 16),
   );
-  await writeFile(path('large.bin'), new Uint8Array(0x76000).fill(1));
+  const large = cortexCode(0xc200, new Uint8Array(0x76000).fill(1));
+  await writeFile(path('large.bin'), large);
+  await writeFile(path('qemu.bin'), cortexCode(0x2100_0200, new Uint8Array(1000)));
+  const program = elfFile([{ address: 0xc200, bytes: new Uint8Array(100), type: 1 }]);
+  await writeFile(path('cut.elf'), program.subarray(0, program.byteLength - 1));
   for (const args of [
     ['--mcu', 'cortex-m4'],
     ['--mcu-tflite'],
@@ -258,6 +264,11 @@ test('what devices would not take is not released, and the message says what to 
     [['--firmware', `nothing=${path('app.bin')}`, ...signed], 'usage'],
     [['--firmware', `nrf52840-dk=${path('elsewhere.hex')}`, ...signed], 'image-malformed'],
     [['--firmware', `nrf52840-dk=${path('large.bin')}`, ...signed], 'mcu-image-too-large'],
+    // Other files, and code for another address, which nothing else says of a binary.
+    [['--firmware', `nrf52840-dk=${path('app.bin')}`, ...signed], 'image-malformed'],
+    [['--firmware', `nrf52840-dk=${path('qemu.bin')}`, ...signed], 'image-malformed'],
+    [['--firmware', `native=${path('app.bin')}`, ...signed], 'image-malformed'],
+    [['--firmware', `native=${path('cut.elf')}`, ...signed], 'image-malformed'],
     [['--mcu', 'cortex-m4', ...signed, '--security-counter', '-1'], 'usage'],
     [['--mcu-plan', path('app.bin'), ...signed], 'plan-malformed'],
     [['--mcu', 'cortex-m4', ...signed, '--cpu', motor('v1/float.tflite')], 'model-unsupported'],

@@ -55,3 +55,39 @@ export function parseElf(file: Uint8Array, what: string): FlashImage {
   }
   return flashImage(segments, what, elf.readUInt32LE(24));
 }
+
+/* Where the same stands in files of 32 and of 64 bits. TIS ELF 1.2, figure 1-3 and 2-1; System V ABI, "ELF-64". */
+const LAYOUTS = {
+  1: { word: 4, tables: [28, 32], counts: [42, 46], segment: { offset: 4, size: 16 } },
+  2: { word: 8, tables: [32, 40], counts: [54, 58], segment: { offset: 8, size: 32 } },
+} as const;
+
+/**
+ * A program that is started as it is, of whatever processor: all that its headers name is there.
+ * @throws `image-malformed`
+ */
+export function requireProgram(file: Uint8Array, what: string): void {
+  const elf = Buffer.from(file.buffer, file.byteOffset, file.byteLength);
+  const layout = LAYOUTS[elf[4] as keyof typeof LAYOUTS];
+  if (!looksLikeElf(elf) || layout === undefined || elf[5] !== DATA_LITTLE_ENDIAN) {
+    throw malformedImage(what, 'not a program (ELF), which firmware of this board is');
+  }
+  const isThere = (at: number, bytes: number): boolean => at + bytes <= elf.byteLength;
+  const cut = (): Error =>
+    malformedImage(what, 'cut short: not all that its headers name is there');
+  const { word, tables, counts, segment } = layout;
+  const number = (at: number): number => {
+    if (!isThere(at, word)) throw cut();
+    return word === 4 ? elf.readUInt32LE(at) : Number(elf.readBigUInt64LE(at));
+  };
+  if (!isThere(0, counts[1] + 4)) throw cut();
+  for (const [index, table] of tables.entries()) {
+    const entryBytes = elf.readUInt16LE(counts[index]!);
+    const count = elf.readUInt16LE(counts[index]! + 2);
+    if (!isThere(number(table), entryBytes * count)) throw cut();
+    for (let entry = 0; index === 0 && entry < count; entry++) {
+      const at = number(table) + entry * entryBytes;
+      if (!isThere(number(at + segment.offset), number(at + segment.size))) throw cut();
+    }
+  }
+}

@@ -1,5 +1,6 @@
 import type { KeyObject } from 'node:crypto';
 import { DunlinError } from '../../core/index.ts';
+import { requireProgram } from './elf.ts';
 import { flattenImage, hex, malformedImage } from './flash-image.ts';
 import {
   buildMcubootImage,
@@ -43,6 +44,7 @@ export function signFirmware(
   if (looksLikeMcuboot(file)) throw malformedImage(what, 'is a signed image already');
   const { headerBytes, slotBytes } = layout;
   const body = layout.payload === 'file' ? file : codeOf(file, what, layout);
+  if (layout.payload === 'file' && body.byteLength > 0) requireProgram(body, what);
   if (body.byteLength === 0) throw malformedImage(what, 'nothing in it goes into flash');
   const image = buildMcubootImage({ body, headerBytes, ...options });
   if (slotBytes === undefined || image.byteLength <= slotBytes) return image;
@@ -96,5 +98,25 @@ function codeOf(
       `its code is linked for ${hex(codeAddress)}, and the slot's starts at ${hex(slotAddress + headerBytes)}`,
     );
   }
-  return hasRoom ? bytes.subarray(headerBytes) : bytes;
+  const code = hasRoom ? bytes.subarray(headerBytes) : bytes;
+  if (slotAddress !== undefined) requireVectors(code, what, slotAddress + headerBytes);
+  return code;
+}
+
+/**
+ * A Cortex-M starts at the second word of its code, in Thumb state (Armv7-M ARM, B1.5.3). A binary says no address of
+ * its own, so this is what tells another file, or code for another address, from firmware.
+ */
+function requireVectors(code: Uint8Array, what: string, codeAddress: number): void {
+  if (code.byteLength >= 8) {
+    const view = Buffer.from(code.buffer, code.byteOffset, code.byteLength);
+    const [stack, start] = [view.readUInt32LE(0), view.readUInt32LE(4)];
+    const isCode = start % 2 === 1 && start > codeAddress && start < codeAddress + code.byteLength;
+    if (stack !== 0 && stack % 4 === 0 && isCode) return;
+  }
+  const end = codeAddress + code.byteLength;
+  throw malformedImage(
+    what,
+    `no firmware for this board, or cut short: it does not start in ${hex(codeAddress)} to ${hex(end)}`,
+  );
 }
