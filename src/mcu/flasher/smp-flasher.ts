@@ -263,7 +263,7 @@ export class SmpFlasher implements Flasher {
     if (!(error instanceof DunlinError)) throw error;
     const { code } = error;
     if (code === 'mcu-wrong-board' || code === 'file-unreadable') throw error;
-    const message = `${client.lineName}: ${errorMessage(error)}`;
+    const message = `${client.lineName}: ${this.#withoutName(error)}`;
     if (message === run.said) logger.debug(message);
     else logger.warn(message);
     run.said = message;
@@ -285,6 +285,13 @@ export class SmpFlasher implements Flasher {
     return this.#options.clock.monotonicMs() < returnByMs;
   }
 
+  /** The client's errors begin with the line's name, others do not. */
+  #withoutName(error: Error): string {
+    const name = `${this.#options.client.lineName}: `;
+    const message = errorMessage(error);
+    return message.startsWith(name) ? message.slice(name.length) : message;
+  }
+
   async #giveUp(run: Run, error: DunlinError): Promise<void> {
     run.refusal ??= error;
     await this.#write(run, givenUp(run.record, error.code));
@@ -298,7 +305,10 @@ export class SmpFlasher implements Flasher {
 
   #failure({ record, refusal }: Run): DunlinError {
     const { reason = 'mcu-refused', version } = record;
-    const why = refusal?.message ?? 'the device runs again what it ran before';
+    const why =
+      refusal === undefined
+        ? 'the device runs again what it ran before'
+        : this.#withoutName(refusal);
     return new DunlinError(`${this.#options.client.lineName}: ${version} not installed: ${why}`, {
       code: reason,
       cause: refusal,
