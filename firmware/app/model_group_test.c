@@ -159,6 +159,30 @@ static void test_trials_end(void) {
   EXPECT(models.selected.image.version[0] == 1);
 }
 
+/** What the firmware before has confirmed, and this one cannot open: another one's format. */
+static void test_replaces_what_cannot_be_opened(void) {
+  const struct boot_device *device = start();
+  install(&sim_model_1);
+  EXPECT(models.selected.slot == 0);
+  test_open_status = MODEL_WRONG_KIND;
+  restart(device);
+  EXPECT(!models.active);
+  upload(&sim_model_2);
+  EXPECT(test_number("off") == sim_model_2.size_bytes);
+  change(&sim_model_2, false);
+  EXPECT(test_is_error(MODEL_GROUP, MODEL_ERROR_KIND) && !models.active);
+  ask(true, MODEL_ERASE);
+  EXPECT(test_is_empty());
+  upload(&sim_model_2);
+  test_open_status = MODEL_OK;
+  change(&sim_model_2, false);
+  self_test(0, 1, 50, 0);
+  change(&sim_model_2, true);
+  EXPECT(models.active && models.selected.confirmed && models.selected.slot == 1);
+  restart(device);
+  EXPECT(models.active && models.selected.image.version[0] == 2);
+}
+
 static void test_refusals(void) {
   start();
   ask(true, MODEL_ERASE);
@@ -239,6 +263,43 @@ static void test_inference(void) {
   EXPECT(test_number("trials") == 1 && test_number("usmin") == 10);
 }
 
+/** All of vector 0's expected bytes, which are those of the last run. */
+static void expect_last_outputs(void) {
+  struct cbor_writer map = test_map(4);
+  cbor_text(&map, "n");
+  cbor_uint(&map, 0);
+  cbor_text(&map, "of");
+  cbor_uint(&map, 1);
+  cbor_text(&map, "off");
+  cbor_uint(&map, TEST_IO_BYTES);
+  cbor_text(&map, "data");
+  cbor_bytes_of(&map, test_outputs, TEST_IO_BYTES);
+  test_ask(&smp, true, MODEL_GROUP, MODEL_SELF_TEST, &map);
+}
+
+static void test_failed_run_is_no_self_test(void) {
+  start();
+  upload(&sim_model_1);
+  change(&sim_model_1, false);
+  self_test(0, 2, 50, 0);
+  test_run_status = MODEL_FAILED;
+  struct cbor_writer map = test_map(4);
+  cbor_text(&map, "n");
+  cbor_uint(&map, 0);
+  cbor_text(&map, "of");
+  cbor_uint(&map, 1);
+  cbor_text(&map, "off");
+  cbor_uint(&map, 0);
+  cbor_text(&map, "data");
+  cbor_bytes_of(&map, test_inputs, TEST_IO_BYTES);
+  test_ask(&smp, true, MODEL_GROUP, MODEL_SELF_TEST, &map);
+  EXPECT(test_is_error(MODEL_GROUP, MODEL_ERROR_UNKNOWN));
+  expect_last_outputs();
+  EXPECT(test_number("off") == 0 && !models.tested);
+  change(&sim_model_1, true);
+  EXPECT(test_is_error(MODEL_GROUP, MODEL_ERROR_NOT_TESTED));
+}
+
 static void test_log(void) {
   start();
   for (uint32_t line = 0; line < 100; line++) {
@@ -261,8 +322,10 @@ static void test_log(void) {
 int main(void) {
   test_life_of_a_model();
   test_trials_end();
+  test_replaces_what_cannot_be_opened();
   test_refusals();
   test_inference();
+  test_failed_run_is_no_self_test();
   test_log();
   EXPECT(test_flash.fault == NULL);
   return test_result();

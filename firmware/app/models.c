@@ -86,8 +86,8 @@ void models_start(struct models *models, const struct boot_device *device, struc
   }
 }
 
+/** A confirmed model keeps its slot even if this firmware cannot open it: the flash says so. */
 uint32_t models_spare_slot(const struct models *models) {
-  if (!models->active) return 0;
   return models->selected.confirmed ? SLOTS - 1u - models->selected.slot : models->selected.slot;
 }
 
@@ -114,8 +114,9 @@ struct smp_error models_confirm(struct models *models) {
 }
 
 struct smp_error models_clear(struct models *models, uint32_t slot) {
-  const bool runs = models->active && models->selected.slot == slot;
-  if (slot >= SLOTS || (runs && models->selected.confirmed)) {
+  const bool selected = models->selected.slot == slot;
+  const bool runs = models->active && selected;
+  if (slot >= SLOTS || (selected && models->selected.confirmed)) {
     return MODEL_FAILED(MODEL_ERROR_NOT_FOUND);
   }
   upload_forget(&models->upload);
@@ -141,6 +142,7 @@ static struct smp_error run(struct models *models) {
   const uint32_t us = (uint32_t)(device_microseconds() - start_us);
   if (status != MODEL_OK) {
     statistics->failures++;
+    models->stream.use = STREAM_NONE; /* what is in the outputs belongs to other inputs */
     log_add(models->log, LOG_ERROR, "an inference has failed", NULL);
     return MODEL_FAILED(MODEL_ERROR_UNKNOWN);
   }

@@ -1,7 +1,8 @@
 /**
  * The models of a device: which one runs, which one is on trial, and what goes through it. The
  * slots' state is the bootloader library's (../boot/boot.h); here is only what a reset may lose.
- * Invariant: `active` says that the engine has the model of `selected` open.
+ * Invariants: `active` says that the engine has the model of `selected` open; `selected` is what
+ * the slots said last, its slot 0 and not confirmed if there was nothing.
  */
 #ifndef MODELS_H
 #define MODELS_H
