@@ -68,6 +68,8 @@ static void test_upload_in_odd_chunks(void) {
   start(4);
   upload_all(&sim_firmware_2, digest);
   EXPECT(test_number("off") == sim_firmware_2.size_bytes && !test_flag("match"));
+  test_upload(&smp, IMAGE_GROUP, 0, sim_firmware_2.bytes, 40, sim_firmware_2.size_bytes, digest);
+  EXPECT(test_number("off") == 40); /* the same again, but from the start */
 }
 
 static void test_device_says_where_to_go_on(void) {

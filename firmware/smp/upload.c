@@ -20,6 +20,8 @@ bool upload_parse(const struct smp_request *request, struct upload_chunk *chunk)
 
 bool upload_begins(const struct upload *upload, const struct upload_chunk *chunk) {
   if (chunk->offset != 0) return false;
+  /* What arrived broken is no file to go on with. */
+  if (upload->known && upload->offset == upload->size_bytes && !upload->match) return true;
   return !upload->known || !upload->has_sha || chunk->sha.size_bytes == 0 || !chunk->has_size ||
          chunk->size_bytes != upload->size_bytes || !image_same(chunk->sha.bytes, upload->expected);
 }
