@@ -25,13 +25,16 @@ const uint8_t *device_flash_at(enum boot_area area);
 /** Memory for a model, from a multiple of 16. */
 uint8_t *device_arena(uint32_t *size_bytes);
 
-/** What has come in since. @return how many bytes, 0 if none have */
+/** What has come in since. Feeds the watchdog: a line that is never silent is no fault of the
+ * device.
+ * @return how many bytes, 0 if none have */
 uint32_t device_receive(uint8_t *to, uint32_t capacity_bytes);
-/** Waits until the bytes are on their way; gives up on a host that takes none. */
+/** Feeds the watchdog, and waits until the bytes are on their way; gives up on a host that takes
+ * none. */
 void device_send(void *context, const uint8_t *bytes, uint32_t size_bytes);
 /** Sleeps until something comes in, or for 40 ms. */
 void device_wait(void);
-/** To be called at least every few seconds, or the device resets. */
+/** At least every few seconds, or the device resets. */
 void device_feed_watchdog(void);
 
 /** Since the start. */

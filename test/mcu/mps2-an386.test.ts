@@ -1,3 +1,4 @@
+import { closeSync, openSync, writeSync } from 'node:fs';
 import test from 'ava';
 import { systemClock } from '../../src/core/index.ts';
 import { buildMcubootImage, reset } from '../../src/mcu/index.ts';
@@ -73,4 +74,39 @@ test('mps2-an386: confirmed firmware that hangs is replaced in the moment that t
   await until(() => gate.flasher.flash(gate.firmwareJob('3.0.0')));
   const [image] = await gate.images.readState();
   t.like(image, { version: '3.0.0', active: true, confirmed: true });
+});
+
+/* firmware/boards/flash_map.h */
+const SECTOR_BYTES = 4096;
+const SLOT_SECTORS = { primary: 130, secondary: 129 };
+const LARGEST_BODY_BYTES = 127 * SECTOR_BYTES;
+/** A trailer without flags: a test is asked for. docs/bootloader.md, "Trailer". */
+const TRAILER_MAGIC = Buffer.from('77c295f360d2ef7f3552500f2cb67980', 'hex');
+
+test('mps2-an386: two images that fill their slots are checked before the watchdog bites', async (t) => {
+  const gate = await gateway(BOARD, { isPaced: true });
+  t.teardown(() => gate.dispose());
+  const { body, headerBytes } = gate.device.firmware;
+  const image = (major: number): Uint8Array =>
+    buildMcubootImage({
+      body: Buffer.concat([body, Buffer.alloc(LARGEST_BODY_BYTES - body.byteLength)]),
+      headerBytes,
+      version: { major, minor: 0, revision: 0, build: 0 },
+      securityCounter: 0,
+      privateKey: KEY.privateKey,
+    });
+  const { primary, secondary } = SLOT_SECTORS;
+  const flash = openSync(gate.device.flashPath, 'r+');
+  writeSync(flash, image(1), 0, undefined, 0);
+  writeSync(flash, image(2), 0, undefined, primary * SECTOR_BYTES);
+  const end = (primary + secondary) * SECTOR_BYTES;
+  writeSync(flash, TRAILER_MAGIC, 0, undefined, end - TRAILER_MAGIC.byteLength);
+  closeSync(flash);
+  await gate.device.powerOn();
+  await gate.client.open();
+  // Checks and swap take some seconds of the board's, and QEMU may take more for them.
+  const started = gate.images.readState().catch(() => gate.images.readState());
+  const [running] = await started;
+  t.like(running, { version: '2.0.0', active: true, confirmed: false });
+  t.like(await gate.models.readStatistics(), { resets: 1, cause: 'power' });
 });

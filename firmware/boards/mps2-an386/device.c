@@ -65,11 +65,15 @@ struct handover {
 
 #define PAINT 0x5a17c0deu
 
-static uint8_t received[DEVICE_RECEIVE_BYTES];
+/* Volatile like its indices: a compiler may move what is not past them. */
+static volatile uint8_t received[DEVICE_RECEIVE_BYTES];
 static volatile uint32_t received_in, received_out;
 static volatile uint32_t periods;
 
+/** Whoever works on the flash is alive: to check two images that fill their slots takes longer than
+ * the watchdog waits, and a bootloader that it resets there would never come further. */
 static bool flash_span(enum boot_area area, uint32_t offset, uint32_t size_bytes, uint32_t align) {
+  device_feed_watchdog();
   const struct boot_geometry *geometry = &flash_map_geometry[area];
   return area < BOOT_AREAS && offset <= geometry->size_bytes &&
          size_bytes <= geometry->size_bytes - offset && (offset | size_bytes) % align == 0;
@@ -100,7 +104,6 @@ static bool write_flash(void *context, enum boot_area area, uint32_t offset, con
 static bool erase_flash(void *context, enum boot_area area, uint32_t offset, uint32_t size_bytes) {
   (void)context;
   if (!flash_span(area, offset, size_bytes, DEVICE_SECTOR_BYTES)) return false;
-  device_feed_watchdog();
   memset(FLASH + flash_map_offset(area) + offset, 0xff, size_bytes);
   return true;
 }
@@ -144,6 +147,7 @@ void device_interrupt_uart(void) {
 void device_interrupt_systick(void) { periods++; }
 
 uint32_t device_receive(uint8_t *to, uint32_t capacity_bytes) {
+  device_feed_watchdog();
   const uint32_t out = received_out, waiting = received_in - out;
   const uint32_t count = waiting < capacity_bytes ? waiting : capacity_bytes;
   for (uint32_t index = 0; index < count; index++) {
@@ -155,6 +159,7 @@ uint32_t device_receive(uint8_t *to, uint32_t capacity_bytes) {
 
 void device_send(void *context, const uint8_t *bytes, uint32_t size_bytes) {
   (void)context;
+  device_feed_watchdog();
   for (uint32_t index = 0; index < size_bytes; index++) {
     for (uint32_t polls = 0; (UART0->state & UART_TRANSMIT_FULL) != 0; polls++) {
       if (polls == UART_MAX_POLLS) return;
@@ -166,7 +171,6 @@ void device_send(void *context, const uint8_t *bytes, uint32_t size_bytes) {
 /** Interrupts are held back from the question until WFI, which they end even so (Armv7-M, B1.5.19).
  */
 void device_wait(void) {
-  device_feed_watchdog();
   __asm volatile("cpsid i" ::: "memory");
   if (received_in == received_out) __asm volatile("wfi" ::: "memory");
   __asm volatile("cpsie i\n isb" ::: "memory");

@@ -116,12 +116,14 @@ uint8_t *device_arena(uint32_t *size_bytes) {
 }
 
 uint32_t device_receive(uint8_t *to, uint32_t capacity_bytes) {
+  device_feed_watchdog();
   const ssize_t count = read(native.line, to, capacity_bytes);
   return count > 0 ? (uint32_t)count : 0;
 }
 
 void device_send(void *context, const uint8_t *bytes, uint32_t size_bytes) {
   (void)context;
+  device_feed_watchdog();
   while (size_bytes > 0) {
     const ssize_t count = write(native.line, bytes, size_bytes);
     if (count > 0) {
@@ -135,7 +137,6 @@ void device_send(void *context, const uint8_t *bytes, uint32_t size_bytes) {
 }
 
 void device_wait(void) {
-  device_feed_watchdog();
   struct pollfd waiting = {.fd = native.line, .events = POLLIN};
   (void)poll(&waiting, 1, WAIT_MS);
 }

@@ -16,8 +16,15 @@ const FLASH_KEYS_MAGIC = 0x5945_4b44;
 const FLASH_KEYS_ADDRESS = 0xff00;
 const FLASH_KEYS_BYTES = 8 + 7 * 32;
 const PSRAM_BYTES = 16 * 1024 * 1024;
+/** QEMU, -icount: 2^5 ns an instruction, rather faster than the 25 MHz of the board. */
+const PACED = ['-icount', 'shift=5'];
 const START_TRIES = 400;
 const START_PAUSE_MS = 25;
+
+export interface RealDeviceOptions {
+  /** As slow as the board, by its own clock: QEMU else is as fast as this machine. */
+  readonly isPaced?: boolean;
+}
 
 /**
  * A device of ours with its bootloader and its flash in a file: a process of this machine, or QEMU's Cortex-M4.
@@ -28,10 +35,17 @@ export class RealDevice {
   readonly line: SerialLine;
   readonly #dir: string;
   readonly #build: string;
+  readonly #isPaced: boolean;
   #process: ChildProcess | undefined;
 
-  private constructor(board: RealBoard, dir: string, build: string) {
+  private constructor(
+    board: RealBoard,
+    dir: string,
+    build: string,
+    { isPaced = false }: RealDeviceOptions,
+  ) {
     this.board = board;
+    this.#isPaced = isPaced;
     this.#dir = dir;
     this.#build = build;
     this.line =
@@ -39,9 +53,10 @@ export class RealDevice {
   }
 
   /** Builds what it takes; the flash is erased. */
-  static async make(board: RealBoard): Promise<RealDevice> {
+  static async make(board: RealBoard, options: RealDeviceOptions = {}): Promise<RealDevice> {
     const build = await buildFirmware();
-    const device = new RealDevice(board, await mkdtemp(join(tmpdir(), 'dunlin-mcu-')), build);
+    const dir = await mkdtemp(join(tmpdir(), 'dunlin-mcu-'));
+    const device = new RealDevice(board, dir, build, options);
     device.#writeKeys();
     if (board === 'mps2-an386') writeFileSync(device.flashPath, Buffer.alloc(PSRAM_BYTES, 0xff));
     return device;
@@ -133,6 +148,7 @@ export class RealDevice {
         ...['-machine', 'mps2-an386,memory-backend=psram', '-object', memory],
         ...['-kernel', join(this.#build, 'mps2-an386', 'boot.elf'), '-device', keys],
         ...['-chardev', uart, '-serial', 'chardev:uart', '-display', 'none', '-monitor', 'none'],
+        ...(this.#isPaced ? PACED : []),
       ],
     ];
   }

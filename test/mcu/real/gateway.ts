@@ -17,7 +17,7 @@ import {
 import { compileModel, decodePlan, planOracle } from '../../../src/plan/index.ts';
 import { parseModel } from '../../../src/tflite/index.ts';
 import { KEY } from '../device.ts';
-import { type RealBoard, RealDevice } from './devices.ts';
+import { type RealBoard, RealDevice, type RealDeviceOptions } from './devices.ts';
 
 const MOTOR = fileURLToPath(new URL('../../../../examples/motor', import.meta.url));
 const VECTORS = 3;
@@ -30,8 +30,8 @@ interface ImageOptions {
 }
 
 /** A device, and a gateway that has its line. */
-export async function gateway(board: RealBoard) {
-  const device = await RealDevice.make(board);
+export async function gateway(board: RealBoard, deviceOptions?: RealDeviceOptions) {
+  const device = await RealDevice.make(board, deviceOptions);
   const client = new SmpClient({ line: device.line, clock: systemClock, logger: silentLogger });
   const common = { client, files: nodeFiles, clock: systemClock, logger: silentLogger };
   const flasherOptions = {
