@@ -28,6 +28,8 @@ export interface FakeSlot {
   file: Uint8Array | undefined;
   confirmed: boolean;
   pending: boolean;
+  /** Pending for good: confirmed in advance. */
+  permanent?: boolean;
 }
 
 /**
@@ -89,7 +91,7 @@ export class SmpDevice implements LinePeer {
       secondary.pending = false;
       if (this.#isTrusted(secondary.file!)) {
         this.slots.reverse();
-        this.slots[0]!.confirmed = false;
+        this.slots[0]!.confirmed = secondary.permanent === true;
         if (this.firstBoot === 'crashes') this.reset();
       } else {
         secondary.file = undefined;
@@ -248,6 +250,7 @@ export class SmpDevice implements LinePeer {
       this.#counterFloor = Math.max(this.#counterFloor, this.running?.securityCounter ?? 0);
     } else {
       target.pending = true;
+      target.permanent = isConfirm;
     }
     return this.#state();
   }

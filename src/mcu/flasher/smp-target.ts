@@ -47,7 +47,9 @@ function firmwareTarget(client: SmpClient): SmpTarget {
     },
     upload: (file, options) => images.upload(file, options),
     test: (hash, signal) => images.test(hash, signal),
-    confirm: (hash, signal) => images.confirm(hash, signal),
+    // Without its hash: should a reset have taken it back meanwhile, then a confirmation by hash would be a request to
+    // swap it in for good.
+    confirm: (_hash, signal) => images.confirm(undefined, signal),
     withdraw: (_hash, signal) => reset(client, { signal }),
     withdrawsByReset: true,
   };
