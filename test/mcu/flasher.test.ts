@@ -324,3 +324,58 @@ test('a device that resets at any request comes out with one good image', async 
     t.is(runs(device), '2', `reset at request ${at}`);
   }
 });
+
+test('firmware that a reset took back before it was confirmed is not confirmed in its slot', async (t) => {
+  const { flasher, device } = await gateway();
+  device.before = ({ group, id, operation }, { confirm }) => {
+    if (group !== 1 || id !== 0 || operation !== 2 || confirm !== true) return;
+    // It hung over the request; what answers when that comes again is the firmware of before.
+    device.before = () => {};
+    device.firstBoot = 'crashes';
+    device.reset();
+  };
+  await t.throwsAsync(flasher.flash(job(firmware(2))), { code: 'mcu-reverted' });
+  t.is(runs(device), '1');
+});
+
+test('a device that resets at any request of a model is no verdict on the model', async (t) => {
+  for (const before of [[], [modelJob(5)]]) {
+    for (let at = 1; at < 60; at++) {
+      const { flasher, device } = await gateway();
+      for (const installed of before) await flasher.flash(installed);
+      let requests = 0;
+      device.before = () => {
+        if (++requests === at) device.reset();
+      };
+      await flasher.flash(modelJob(6));
+      t.is(device.models.slots[device.models.confirmedSlot]![32], 6, `reset at request ${at}`);
+    }
+  }
+});
+
+test('a file that power has left damaged in its slot is sent again', async (t) => {
+  const damaged = (file: Uint8Array): Uint8Array => {
+    const copy = file.slice();
+    copy[copy.byteLength - 1]! ^= 0xff; // the signature's last byte
+    return copy;
+  };
+  const { flasher, device } = await gateway();
+  device.slots[1]!.file = damaged(firmware(2));
+  await flasher.flash(job(firmware(2)));
+  t.is(runs(device), '2');
+  device.models.slots[0] = damaged(model(5));
+  await flasher.flash(modelJob(5));
+  t.is(device.models.slots[device.models.confirmedSlot]![32], 5);
+  t.false(device.models.trialSlot >= 0);
+});
+
+test('an upload whose digest is wrong on the device comes again', async (t) => {
+  const { flasher, device } = await gateway();
+  let wrong = 2;
+  device.before = ({ group, id }, fields) => {
+    if (group !== 1 || id !== 1 || fields['off'] === 0 || wrong-- <= 0) return;
+    (fields['data'] as Uint8Array)[0]! ^= 1;
+  };
+  await flasher.flash(job(firmware(2)));
+  t.is(runs(device), '2');
+});

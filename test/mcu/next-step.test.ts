@@ -30,6 +30,7 @@ interface Model {
   place: DeviceView['place'];
   isTested: boolean;
   isBlocked: boolean;
+  isSent: boolean;
   readonly isGood: boolean;
 }
 
@@ -62,6 +63,7 @@ function perform(
     case 'upload':
       if (device.isBlocked) return undefined;
       device.place = 'stored';
+      device.isSent = true;
       return undefined;
     case 'clear':
       device.isBlocked = false;
@@ -95,7 +97,7 @@ test('whatever happens on the way, a job ends: confirmed and good, or failed and
       fc.boolean(),
       fc.array(someEvent, { maxLength: 12 }),
       (kind, place, isGood, isBlocked, events) => {
-        const device: Model = { place, isTested: false, isBlocked, isGood };
+        const device: Model = { place, isTested: false, isBlocked, isSent: false, isGood };
         let record: JournalRecord = { ...RECORD, kind };
         for (let count = 0; count < MAX_STEPS; count++) {
           const event = events[count] ?? 'nothing';
@@ -109,7 +111,8 @@ test('whatever happens on the way, a job ends: confirmed and good, or failed and
             return false;
           }
           record = recordBefore(record, step);
-          // A kill loses nothing but the step: the record is durable before it.
+          // A kill loses nothing durable but the step: the record is written before it.
+          if (event.startsWith('killed')) device.isSent = false;
           if (event === 'killed-before') continue;
           const refusal = perform(device, kind, step);
           if (event === 'killed-after') {
@@ -128,7 +131,7 @@ test('whatever happens on the way, a job ends: confirmed and good, or failed and
 });
 
 test('a file that never stays is tried so often and no more', (t) => {
-  const view = { place: 'stored', isTested: false, isBlocked: false } as const;
+  const view = { place: 'stored', isTested: false, isBlocked: false, isSent: true } as const;
   let record = RECORD;
   for (let trial = 0; trial < MAX_TRIALS; trial++) {
     const step = nextStep(record, view);
@@ -138,8 +141,16 @@ test('a file that never stays is tried so often and no more', (t) => {
   t.deepEqual(nextStep(record, view), { kind: 'failed', reason: 'mcu-reverted' });
 });
 
+test('a file that is gone after its trial is sent again by a later life, and not by the one that sent it', (t) => {
+  const record: JournalRecord = { ...RECORD, phase: 'trial', trials: 1 };
+  const view = { place: 'absent', isTested: false, isBlocked: false } as const;
+  t.is(nextStep(record, { ...view, isSent: true }).kind, 'failed');
+  t.is(nextStep(record, { ...view, isSent: false }).kind, 'upload');
+  t.is(nextStep({ ...record, trials: MAX_TRIALS }, { ...view, isSent: false }).kind, 'failed');
+});
+
 test('what is over stays over, and the first reason is kept', (t) => {
-  const view = { place: 'trial', isTested: true, isBlocked: false } as const;
+  const view = { place: 'trial', isTested: true, isBlocked: false, isSent: true } as const;
   t.is(nextStep({ ...RECORD, phase: 'done' }, view).kind, 'done');
   const failed = givenUp(givenUp(RECORD, 'golden-mismatch'), 'mcu-busy');
   t.is(failed.reason, 'golden-mismatch');

@@ -13,6 +13,8 @@ export interface DeviceView {
     | 'trial'
     /** Runs, and after a reset as well. */
     | 'confirmed';
+  /** Sent whole in this life of ours, and the device found its digest right. */
+  readonly isSent: boolean;
   /** It passed the self-test in this trial, or there is none to pass. */
   readonly isTested: boolean;
   /** The device would not take an upload: something else is pending or on trial. */
@@ -58,8 +60,10 @@ export function nextStep(record: JournalRecord, view: DeviceView): FlashStep {
       if (record.trials < MAX_TRIALS) return { kind: 'test' };
       return { kind: 'failed', reason: 'mcu-reverted' };
     case 'absent':
-      // Once it was tried and is gone, the device threw it out; it would again.
-      if (phase !== 'upload') return { kind: 'failed', reason: 'mcu-reverted' };
+      // Once it was tried and is gone, the device threw it out; it would again, unless power cut off what was sent.
+      if (phase !== 'upload' && (view.isSent || record.trials >= MAX_TRIALS)) {
+        return { kind: 'failed', reason: 'mcu-reverted' };
+      }
       return { kind: view.isBlocked ? 'clear' : 'upload' };
   }
 }

@@ -2,6 +2,7 @@ import type { KeyObject } from 'node:crypto';
 import {
   type Clock,
   DunlinError,
+  type ErrorCode,
   errorCode,
   errorMessage,
   type Files,
@@ -50,6 +51,13 @@ export interface SmpFlasherOptions {
   readonly returnTimeoutMs?: number;
 }
 
+/** What a device says of a file that is not as it was signed: the file, or what power and line have left of it. */
+const DAMAGES: ReadonlySet<ErrorCode> = new Set([
+  'mcu-image-refused',
+  'mcu-signature-refused',
+  'mcu-verify-failed',
+]);
+
 /** What is known of a job besides its journal. */
 interface Run {
   record: JournalRecord;
@@ -61,6 +69,9 @@ interface Run {
   isIdentified: boolean;
   isTested: boolean;
   isBlocked: boolean;
+  isSent: boolean;
+  /** What stands in a slot with the file's hash is damaged: it is sent anew. */
+  isDamaged: boolean;
   failures: number;
   /** Until then a silent line is a device that resets. Monotonic. */
   returnByMs: number;
@@ -152,6 +163,8 @@ export class SmpFlasher implements Flasher {
       isIdentified,
       isTested: payload.golden.length === 0,
       isBlocked: false,
+      isSent: false,
+      isDamaged: false,
       failures: 0,
       returnByMs: 0,
       refusal: undefined,
@@ -186,15 +199,29 @@ export class SmpFlasher implements Flasher {
       requireBoard(identity, run.record.boards, client.lineName);
       run.isIdentified = true;
     }
-    const place = await run.target.place(run.hash, signal);
+    const found = await run.target.place(run.hash, signal);
+    const place = found === 'stored' && run.isDamaged ? 'absent' : found;
     run.returnByMs = 0;
-    const { isTested, isBlocked } = run;
-    const step = nextStep(run.record, { place, isTested, isBlocked });
+    const { isTested, isBlocked, isSent } = run;
+    const step = nextStep(run.record, { place, isTested, isBlocked, isSent });
     const record = recordBefore(run.record, step);
     await this.#write(run, record);
     logger.debug(() => `${client.lineName}: ${place}, ${step.kind}`);
-    await this.#perform(run, step);
+    try {
+      await this.#perform(run, step);
+    } catch (error) {
+      if (!(await this.#hasLostTrial(run, step, error))) throw error;
+      logger.warn(`${client.lineName}: reset in its trial: ${errorMessage(error)}`);
+    }
     run.failures = 0;
+  }
+
+  /** Whether the device answered so because a reset has ended the trial: that says nothing about the file. */
+  async #hasLostTrial(run: Run, { kind }: FlashStep, error: unknown): Promise<boolean> {
+    if (kind !== 'self-test' && kind !== 'confirm') return false;
+    const code = errorCode(error);
+    if (code === undefined || mayPass(code)) return false;
+    return (await run.target.place(run.hash, run.options.signal)) !== 'trial';
   }
 
   async #perform(run: Run, step: FlashStep): Promise<void> {
@@ -206,13 +233,16 @@ export class SmpFlasher implements Flasher {
     if (step.kind !== 'upload') options.onProgress?.(rate.at(sizeBytes));
     switch (step.kind) {
       case 'upload':
-        return await target.upload(payload.file, {
+        await target.upload(payload.file, {
           signal,
           onProgress: ({ doneBytes }) => {
             run.failures = 0;
             options.onProgress?.(rate.at(doneBytes));
           },
         });
+        run.isSent = true;
+        run.isDamaged = false;
+        return;
       case 'test':
         await target.test(hash, signal);
         run.isTested = payload.golden.length === 0;
@@ -267,7 +297,13 @@ export class SmpFlasher implements Flasher {
     if (message === run.said) logger.debug(message);
     else logger.warn(message);
     run.said = message;
-    if (!mayPass(code)) return await this.#giveUp(run, error);
+    const wasDamaged = run.isDamaged;
+    run.isDamaged ||= DAMAGES.has(code) && !run.isSent;
+    if (!mayPass(code)) {
+      // Found in its slot, and not what it says it is: sent anew, once.
+      if (run.isDamaged && !wasDamaged) return;
+      return await this.#giveUp(run, error);
+    }
     const isLine = !run.isOpen || isLineError(error);
     if (!this.#isReturning(run) && ++run.failures >= MAX_FAILURES) {
       if (isLine) throw error;
