@@ -152,3 +152,14 @@ test('the limit holds, and who waits gets in, in the order of asking', (t) => {
     }),
   );
 });
+
+test('whoever has no place in the roll-out wakes nobody by leaving it', (t) => {
+  const rollout = new Rollout(1);
+  let woken = 0;
+  t.true(rollout.enter('a', () => {}));
+  t.false(rollout.enter('b', () => woken++));
+  rollout.leave('c');
+  t.is(woken, 0);
+  rollout.leave('a');
+  t.is(woken, 1);
+});

@@ -57,8 +57,9 @@ export class Rollout {
 
   /** Done, or out of the queue. */
   leave(name: string): void {
-    this.#inside.delete(name);
-    this.#queue.delete(name);
+    const wasInside = this.#inside.delete(name);
+    const hasWaited = this.#queue.delete(name);
+    if (!wasInside && !hasWaited) return;
     for (const wake of [...this.#queue.values()].slice(0, this.#limit)) wake();
   }
 }
