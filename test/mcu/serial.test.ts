@@ -1,4 +1,7 @@
 import { execFile } from 'node:child_process';
+import { once } from 'node:events';
+import { stat } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import test from 'ava';
@@ -49,6 +52,17 @@ test('one holder at a time, who says who it is, and nothing is left behind', asy
   await second.release();
   await other.release();
   await t.throwsAsync(kernelLineLock('cli')('/dev/none'), { code: 'mcu-unreachable' });
+});
+
+test('whoever asks and stays does not hold up the release', async (t) => {
+  const lock = await kernelLineLock('agent')('/dev/zero');
+  const { rdev } = await stat('/dev/zero');
+  const asks = connect({ path: `\0dunlin-line-${rdev}`, allowHalfOpen: true });
+  asks.resume();
+  await once(asks, 'end');
+  await lock.release();
+  asks.destroy();
+  t.pass();
 });
 
 test('a real port, in a process of its own since test files run in threads', async (t) => {

@@ -27,6 +27,8 @@ export function kernelLineLock(holder: string): LockLine {
     const name = `\0dunlin-line-${await deviceNumber(path)}`;
     const server = createServer((socket) => {
       socket.on('error', () => {});
+      // Whoever asks and does not go would hold up the release.
+      socket.setTimeout(ASK_TIMEOUT_MS, () => socket.destroy());
       socket.end(holder.slice(0, MAX_HOLDER_CHARACTERS));
     });
     try {
