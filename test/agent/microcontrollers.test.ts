@@ -1,5 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto';
 import test from 'ava';
+import { DeviceError } from '../fakes/smp-upload.ts';
 import {
   firmware,
   KEY,
@@ -307,4 +308,25 @@ test('an assignment that goes back to what runs ends what was said about the oth
   t.is(bench.keeper().state.release.update?.reason, 'transfer-failed');
   bench.assign(V1);
   await bench.until('nothing said', () => bench.keeper().state.release.update === null);
+});
+
+test('passes of the updater that bring nothing new do not shorten the pauses between tries', async (t) => {
+  const bench = await McuBench.open(t);
+  let tries = 0;
+  bench.device().before = ({ group, id }) => {
+    if (group !== 64 || id !== 1) return;
+    tries += 1;
+    throw new DeviceError(8);
+  };
+  const startedMs = bench.clock.monotonicMs();
+  bench.assign(V1);
+  let told = 0;
+  await bench.until('six tries', () => {
+    if (tries > told && bench.keeper().state.release.update?.phase === 'failed') {
+      told = tries;
+      bench.assign(V1);
+    }
+    return tries >= 6;
+  });
+  t.true(bench.clock.monotonicMs() - startedMs >= 31_000);
 });

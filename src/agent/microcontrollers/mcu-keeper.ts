@@ -97,8 +97,9 @@ export class McuKeeper {
 
   /** What the device should run, by metadata that is trusted now. */
   want(target: AssignedTarget, trusted: TrustedReleases): void {
+    // The same again, by every pass of the updater, is no reason to flash a device before its time.
+    if (target.releaseSha256 !== this.#wanted?.target.releaseSha256) this.#retryAtMs = 0;
     this.#wanted = { target, trusted };
-    this.#retryAtMs = 0;
     this.poke();
   }
 
