@@ -1,4 +1,10 @@
-import { type Clock, errorMessage, type Logger, type SigningKey } from '../core/index.ts';
+import {
+  type Clock,
+  errorMessage,
+  innerAbort,
+  type Logger,
+  type SigningKey,
+} from '../core/index.ts';
 import { fleetTopics, type Link, type Outbox } from '../link/index.ts';
 import { type DeviceState, sealState } from '../telemetry/index.ts';
 import type { McuKeeper } from './microcontrollers/mcu-keeper.ts';
@@ -53,10 +59,11 @@ export class StateReporter {
       await this.report(signal);
       await clock.sleep(MIN_INTERVAL_MS, signal).catch(() => {});
       if (this.#poked) continue;
-      const woken = new AbortController();
-      this.#wake = () => woken.abort();
-      await clock.sleep(intervalMs, AbortSignal.any([signal, woken.signal])).catch(() => {});
+      const pause = innerAbort(signal);
+      this.#wake = () => pause.abort();
+      await clock.sleep(intervalMs, pause.signal).catch(() => {});
       this.#wake = undefined;
+      pause.abort();
     }
     stopWatching();
   }

@@ -4,6 +4,7 @@ import {
   type ErrorCode,
   errorCode,
   errorMessage,
+  innerAbort,
   type Logger,
 } from '../core/index.ts';
 import type { ModelState, Reporting } from '../telemetry/index.ts';
@@ -120,12 +121,11 @@ export class Updater {
 
   async #sleepUnlessWoken(durationMs: number, signal: AbortSignal): Promise<void> {
     if (this.#woken || signal.aborted) return;
-    const woken = new AbortController();
-    this.#wake = () => woken.abort();
-    await this.#deps.clock
-      .sleep(durationMs, AbortSignal.any([signal, woken.signal]))
-      .catch(() => {});
+    const pause = innerAbort(signal);
+    this.#wake = () => pause.abort();
+    await this.#deps.clock.sleep(durationMs, pause.signal).catch(() => {});
     this.#wake = undefined;
+    pause.abort();
   }
 
   /** @returns whether something failed that another try may mend */

@@ -4,6 +4,7 @@ export * from './config.ts';
 export * from './envelope.ts';
 export * from './errors.ts';
 export * from './files.ts';
+export * from './inner-abort.ts';
 export * from './logger.ts';
 export * from './npy.ts';
 export * from './npz.ts';

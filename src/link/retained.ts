@@ -1,4 +1,4 @@
-import { DunlinError } from '../core/index.ts';
+import { DunlinError, innerAbort } from '../core/index.ts';
 import type { Link } from './link.ts';
 
 export interface ReadRetainedOptions {
@@ -78,7 +78,7 @@ export async function readRetainedMany(
   const found = new Map<string, Uint8Array>();
   const refusals: string[] = [];
   let granted = false;
-  let activity = new AbortController();
+  let activity = innerAbort(signal);
   const heard = (): void => activity.abort();
   const subscription = link.subscribe(
     wanted,
@@ -99,11 +99,11 @@ export async function readRetainedMany(
   try {
     while (found.size < wanted.length) {
       if (refusals.length > 0) throw new DunlinError(refusals[0]!, { code: 'broker-refused' });
-      activity = new AbortController();
-      const ended = AbortSignal.any([signal, activity.signal]);
+      activity.abort();
+      activity = innerAbort(signal);
       // Retained messages follow the SUBACK; how long that takes is the link's affair.
       const waitMs = granted ? quietMs : SUBACK_TIMEOUT_MS;
-      const quiet = await link.clock.sleep(waitMs, ended).then(
+      const quiet = await link.clock.sleep(waitMs, activity.signal).then(
         () => true,
         () => false,
       );
@@ -116,6 +116,7 @@ export async function readRetainedMany(
     }
     return found;
   } finally {
+    activity.abort();
     subscription.close();
   }
 }

@@ -3,6 +3,7 @@ import {
   type ErrorCode,
   errorCode,
   errorMessage,
+  innerAbort,
   type Logger,
 } from '../../core/index.ts';
 import { isLineError } from '../../mcu/index.ts';
@@ -247,12 +248,11 @@ export class McuKeeper {
   async #pause(signal: AbortSignal): Promise<void> {
     if (this.#isWoken || signal.aborted) return;
     const { clock, intervals } = this.#options;
-    const woken = new AbortController();
-    this.#wake = () => woken.abort();
-    await clock
-      .sleep(intervals.pollIntervalMs, AbortSignal.any([signal, woken.signal]))
-      .catch(() => {});
+    const pause = innerAbort(signal);
+    this.#wake = () => pause.abort();
+    await clock.sleep(intervals.pollIntervalMs, pause.signal).catch(() => {});
     this.#wake = undefined;
+    pause.abort();
   }
 
   #backOff(): void {

@@ -2,6 +2,7 @@ import {
   type Clock,
   DunlinError,
   errorCode,
+  innerAbort,
   type Logger,
   type Static,
   type TSchema,
@@ -91,6 +92,8 @@ export class SmpClient {
   async open(): Promise<void> {
     if (this.#isOpen) return;
     this.#decoder.reset();
+    // What answers now may be other firmware.
+    this.#version = SMP_VERSION_2;
     await this.#options.line.open({
       data: (bytes) => this.#decoder.push(bytes),
       vanished: (cause) => this.#lost(cause),
@@ -150,22 +153,20 @@ export class SmpClient {
       });
     });
     answered.catch(() => {});
-    const done = new AbortController();
-    const { signal } = request;
-    const waiting = signal === undefined ? done.signal : AbortSignal.any([signal, done.signal]);
+    const waiting = innerAbort(request.signal);
     try {
       for (let attempt = 1; attempt <= attempts; attempt++) {
         if (!this.#isOpen) throw unreachable(this.lineName, 'not open');
         const body = await Promise.race([
           answered,
           this.#writeFailure(lines),
-          clock.sleep(timeoutMs, waiting).then(() => undefined),
+          clock.sleep(timeoutMs, waiting.signal).then(() => undefined),
         ]);
         if (body !== undefined) return body;
         logger.debug(() => `${this.lineName}: no answer to ${request.what} (attempt ${attempt})`);
       }
     } finally {
-      done.abort();
+      waiting.abort();
       this.#pending.delete(packet.sequence);
     }
     throw this.#noAnswer(request.what, attempts, before);

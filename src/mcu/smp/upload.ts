@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { DunlinError, errorCode, Type } from '../../core/index.ts';
+import { DunlinError, errorCode, type InnerAbort, innerAbort, Type } from '../../core/index.ts';
 import { protocolRc, SMP_RC } from './answer-errors.ts';
 import { type CborMap, encodeMap, Uint32 } from './cbor.ts';
 import { MAX_OUTSTANDING, SMP_WRITE, type SmpClient } from './client.ts';
@@ -146,11 +146,12 @@ class Upload {
    */
   async #sendWindow(): Promise<void> {
     const total = this.#target.bytes.byteLength;
-    const flying = new Map<AbortController, Promise<void>>();
+    const { signal } = this.#options;
+    const flying = new Map<InnerAbort, Promise<void>>();
     let failure: { readonly error: unknown } | undefined;
     let isOver = false;
     let next = this.#offset;
-    const fly = async (start: number, lost: AbortController): Promise<void> => {
+    const fly = async (start: number, lost: InnerAbort): Promise<void> => {
       const end = start + this.#chunkBytes(start);
       try {
         const { off } = this.#follow(await this.#sendChunk(start, lost.signal));
@@ -160,10 +161,11 @@ class Upload {
         }
         if (off !== end) isOver = true;
       } catch (error) {
-        if (lost.signal.aborted) return;
+        if (lost.signal.aborted && signal?.aborted !== true) return;
         failure ??= { error };
         isOver = true;
       } finally {
+        lost.abort();
         flying.delete(lost);
       }
     };
@@ -173,7 +175,7 @@ class Upload {
         !isOver && flying.size < this.#window && next < total;
         next += this.#chunkBytes(next)
       ) {
-        const lost = new AbortController();
+        const lost = innerAbort(signal);
         flying.set(lost, fly(next, lost));
       }
       if (flying.size === 0) break;
@@ -183,15 +185,14 @@ class Upload {
     if (failure !== undefined) throw failure.error;
   }
 
-  async #sendChunk(start: number, lost?: AbortSignal): Promise<Answer> {
+  async #sendChunk(start: number, signal = this.#options.signal): Promise<Answer> {
     const { what, group, id, bytes } = this.#target;
     const chunkBytes = this.#chunkBytes(start);
     this.#sentBytes += chunkBytes;
     if (this.#sentBytes > MAX_RESENT_FACTOR * (bytes.byteLength + this.#packetBytes)) {
       throw this.#error('the device goes back again and again', 'mcu-garbled');
     }
-    const { signal, eraseTimeoutMs, chunkTimeoutMs } = this.#options;
-    const signals = [signal, lost].filter((one) => one !== undefined);
+    const { eraseTimeoutMs, chunkTimeoutMs } = this.#options;
     return await this.#client.request({
       what,
       operation: SMP_WRITE,
@@ -204,7 +205,7 @@ class Upload {
           ? (eraseTimeoutMs ?? DEFAULT_ERASE_TIMEOUT_MS)
           : (chunkTimeoutMs ?? DEFAULT_CHUNK_TIMEOUT_MS) * this.#window,
       attempts: 1,
-      ...(signals.length === 0 ? {} : { signal: AbortSignal.any(signals) }),
+      signal,
     });
   }
 
