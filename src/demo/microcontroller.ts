@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { access } from 'node:fs/promises';
+import { access, rm } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { DunlinError } from '../core/index.ts';
 
@@ -60,5 +60,7 @@ export class Microcontroller {
     const ended = once(child, 'exit');
     child.kill('SIGKILL');
     await ended;
+    // As udev does when a device goes.
+    await rm(this.#files.link, { force: true });
   }
 }
