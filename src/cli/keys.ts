@@ -13,7 +13,7 @@ Makes six Ed25519 keys, the first root.json and a public key for firmware:
   online   snapshot, timestamp, assignment   for the machine that publishes. Alone they make no device run anything.
   <online>/root.json                         what a gateway trusts: copy it to each and name it in the agent's
                                              configuration (trust.rootFile).
-  <online>/mcu.pub.pem                       what a microcontroller trusts: its bootloader and firmware are built with
+  <online>/mcu.pub.pem                       what a microcontroller trusts: its bootloader is given
                                              it, and MCUboot takes it as well.
 Keys that are there are never overwritten.
 
