@@ -35,7 +35,8 @@ static struct smp_error answer_for_models(void *context, const struct smp_reques
 
 /** Until a host has the device reset; or, if there is firmware to start, until so long no upload
  * has been under way. */
-static void recover(const struct boot_device *device, bool runs, uint32_t patience_waits) {
+static void recover(const struct boot_device *device, bool runs, bool confirmed,
+                    uint32_t patience_waits) {
   static struct smp smp;
   static struct image_group images;
   static struct os_group os = {.board = device_board,
@@ -50,7 +51,7 @@ static void recover(const struct boot_device *device, bool runs, uint32_t patien
       {MODEL_GROUP, MODEL_STATE, false, answer_for_models, &images},
   };
   images.device = device;
-  images.runs = runs;
+  images.runs = runs && confirmed; /* what is on trial is for itself to confirm */
   smp_start(&smp, commands, sizeof commands / sizeof *commands, device_send, NULL);
   bool quiet = false; /* a wait that a byte has ended does not count */
   for (uint32_t waits = 0; !runs || waits < patience_waits;) {
@@ -75,6 +76,6 @@ void boot_main(void) {
   const bool runs = boot_start(device, &firmware) == BOOT_OK;
   uint32_t patience_waits = device_cause() >= DEVICE_WATCHDOG ? CRASH_PATIENCE_WAITS : 0;
   if (device_recovery_asked()) patience_waits = ASKED_PATIENCE_WAITS;
-  recover(device, runs, patience_waits);
+  recover(device, runs, firmware.confirmed, patience_waits);
   device_jump(&firmware.image);
 }

@@ -97,7 +97,9 @@ static struct smp_error change_state(const struct image_group *group,
     if (!confirm && slots.next == BOOT_SWAP_REVERT) return IMAGE_FAILED(IMAGE_TEST_TO_ACTIVE);
     status = confirm ? boot_confirm(group->device) : BOOT_OK;
   } else if (hash.present && slots.slots[1].there && image_text_is(&slots.slots[1].image, &hash)) {
-    if (slots.next == BOOT_SWAP_REVERT) return IMAGE_FAILED(IMAGE_PENDING);
+    /* The way back, unless it was gone and this has just come in its place. */
+    const bool replaced = !group->runs && group->upload.known;
+    if (slots.next == BOOT_SWAP_REVERT && !replaced) return IMAGE_FAILED(IMAGE_PENDING);
     status = boot_request(group->device, confirm);
   } else {
     return hash.present ? IMAGE_FAILED(IMAGE_HASH_NOT_FOUND) : SMP_FAILED(SMP_INVALID);

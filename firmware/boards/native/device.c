@@ -215,7 +215,7 @@ void native_forget(void) {
   unsetenv(RECOVERY_VARIABLE);
 }
 
-/** The image's payload is a program of this machine. */
+/** The image's payload is a program of this machine; one that is none is a fault. */
 void device_jump(const struct boot_image *image) {
   const int program = memfd_create("firmware", MFD_CLOEXEC);
   const uint8_t *payload = device_flash_at(BOOT_PRIMARY) + image->header_bytes;
@@ -226,5 +226,6 @@ void device_jump(const struct boot_image *image) {
     at += (uint32_t)count;
   }
   fexecve(program, native.arguments, environ);
-  native_fail("firmware", "is no program of this machine");
+  fprintf(stderr, "dunlin-mcu-native: firmware: is no program of this machine\n");
+  reset_as(DEVICE_FAULT, false);
 }
