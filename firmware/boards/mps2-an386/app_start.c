@@ -7,6 +7,7 @@ _Noreturn void main(void);
 
 /** Constructors: of an engine in C++. */
 void main(void) {
+  device_paint_stack();
   for (void (*const *construct)(void) = __constructors_start; construct < __constructors_end;
        construct++) {
     (*construct)();

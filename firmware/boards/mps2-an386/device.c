@@ -208,7 +208,7 @@ uint32_t device_stack_bytes(void) {
   return (uint32_t)(__stack_end - (const uint32_t *)word) * (uint32_t)sizeof *word;
 }
 
-static void paint_stack(void) {
+void device_paint_stack(void) {
   uint32_t *stack_pointer;
   __asm volatile("mov %0, sp" : "=r"(stack_pointer));
   for (volatile uint32_t *word = __stack_start; word < stack_pointer; word++) *word = PAINT;
@@ -243,7 +243,6 @@ void device_note_cause(void) {
 }
 
 void device_start(void) {
-  paint_stack();
   SYSTICK->reload = TICKS_PER_PERIOD - 1u;
   SYSTICK->value = 0;
   SYSTICK->control = SYSTICK_ON;
