@@ -209,3 +209,14 @@ test('what is no model, no vectors, no samples is said before the line is opened
     npz,
   );
 });
+
+test('golden vectors of another model are found before anything is sent', async (t) => {
+  const bench = await mcuBench(t);
+  const vectors = await goldenFile(bench, 3);
+  await bench.refusedEarly(
+    'input-invalid',
+    /golden vector 0 has 40 and 40 bytes of inputs and outputs, .*v1\.plan 768 and 4/,
+    ...['model', bench.path, await planFile(bench, 'v1'), '--golden', vectors],
+    ...['--key', bench.keyPath],
+  );
+});

@@ -379,3 +379,13 @@ test('an upload whose digest is wrong on the device comes again', async (t) => {
   await flasher.flash(job(firmware(2)));
   t.is(runs(device), '2');
 });
+
+test('a damaged journal is refused, with what to do', async (t) => {
+  const { flasher, files } = await gateway();
+  await flasher.flash(job(firmware(2)));
+  files.rot(`${DIR}/journal.json`, 0);
+  await t.throwsAsync(flasher.resume(), {
+    code: 'input-invalid',
+    message: /journal\.json: .*remove it, and flash again/,
+  });
+});

@@ -11,6 +11,8 @@ import {
 import { compileModel, decodePlan, type Plan, type PlanIo, planOracle } from '../../plan/index.ts';
 import { parseModel } from '../../tflite/index.ts';
 
+/** docs/plan-format.md, "Header". */
+const PLAN_MAGIC = 'DPLN';
 /** Where a flatbuffer has its file identifier, and TensorFlow Lite's. */
 const TFLITE_IDENTIFIER = { offset: 4, text: 'TFL3' } as const;
 const MAX_MODEL_FILE_BYTES = 64 * 1024 * 1024;
@@ -50,6 +52,26 @@ export function planOfFile({ payload, what }: ModelFile): Plan {
   return decodePlan(compileModel(parseModel(payload, what), 'NATIVE', what).bytes, what);
 }
 
+/**
+ * Vectors of another model are found before anything is sent: a device would find out after its spare model is gone. Of
+ * a file that is no plan the device alone knows the widths. @throws `input-invalid`
+ */
+export function requireWidths(
+  { payload, what }: ModelFile,
+  vectors: readonly GoldenVector[],
+): void {
+  if (!looksLikePlan(payload)) return;
+  const plan = decodePlan(payload, what);
+  const widths = `${sizeOf(plan.inputs)} and ${sizeOf(plan.outputs)}`;
+  for (const [index, { input, output }] of vectors.entries()) {
+    const own = `${input.byteLength} and ${output.byteLength}`;
+    if (own === widths) continue;
+    throw invalid(
+      `golden vector ${index} has ${own} bytes of inputs and outputs, ${what} ${widths}`,
+    );
+  }
+}
+
 /** The vectors of a golden.npz, or of the one in a release directory. @throws `file-*`, `input-invalid` */
 export async function readGolden(path: string): Promise<GoldenVector[]> {
   const arrays = parseNpz(await readNamedFile(path, MAX_GOLDEN_BYTES), path, MAX_GOLDEN_BYTES);
@@ -85,6 +107,9 @@ export function madeGolden(file: ModelFile): GoldenVector[] {
     return { input: joined(inputs), output: joined(oracle.run(inputs)) };
   });
 }
+
+const looksLikePlan = (payload: Uint8Array): boolean =>
+  Buffer.from(payload.subarray(0, PLAN_MAGIC.length)).toString('latin1') === PLAN_MAGIC;
 
 export const sizeOf = (ends: readonly PlanIo[]): number =>
   ends.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);

@@ -20,6 +20,7 @@ import {
   readModelFile,
   releaseGoldenPath,
   releaseModelPath,
+  requireWidths,
 } from './model-file.ts';
 
 const HELP = `
@@ -98,6 +99,7 @@ async function prepare(io: CommandIo, path: string, options: ModelOptions): Prom
   const golden =
     options.golden ?? (release === undefined ? undefined : await releaseGoldenPath(release));
   const vectors = golden === undefined ? madeGolden(file) : await readGolden(golden);
+  requireWidths(file, vectors);
   return { container: await containerOf(io, file, options), golden: vectors };
 }
 

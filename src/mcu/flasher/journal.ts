@@ -5,6 +5,7 @@ import {
   DunlinError,
   ERROR_EXIT_STATUS,
   type ErrorCode,
+  errorMessage,
   type Files,
   parseJson,
   type Static,
@@ -80,7 +81,13 @@ export class FlashJournal {
   /** The last job, over or not. @throws `input-invalid` when the journal was changed from outside */
   async read(): Promise<JournalRecord | undefined> {
     const bytes = await this.#files.read(this.#path);
-    return bytes === undefined ? undefined : parseJson(JournalRecord, bytes, this.#path);
+    if (bytes === undefined) return undefined;
+    try {
+      return parseJson(JournalRecord, bytes, this.#path);
+    } catch (cause) {
+      const advice = 'remove it, and flash again: the device has kept what it confirmed last';
+      throw new DunlinError(`${errorMessage(cause)}; ${advice}`, { code: 'input-invalid', cause });
+    }
   }
 
   /** Starts a job in the place of the one before. */
