@@ -1,9 +1,8 @@
 import { closeSync, openSync, writeSync } from 'node:fs';
 import test from 'ava';
-import { systemClock } from '../../src/core/index.ts';
 import { buildMcubootImage, reset } from '../../src/mcu/index.ts';
 import { KEY } from './device.ts';
-import { gateway, jobOf } from './real/gateway.ts';
+import { gateway, jobOf, until } from './real/gateway.ts';
 import { testBoard } from './real/sequence.ts';
 
 const BOARD = 'mps2-an386';
@@ -15,8 +14,6 @@ const STACK_END = 0x2000_4000;
 const VECTORS = 64;
 /** Thumb: a branch to itself. */
 const HANGS = 0xe7fe;
-/** Twice the watchdog's time, and more on a busy machine. */
-const WATCHDOG_MS = 60_000;
 
 /** Signed firmware that does nothing but one instruction; its faults start it again. */
 function oneInstruction(instruction: number, version: number): Uint8Array {
@@ -32,18 +29,6 @@ function oneInstruction(instruction: number, version: number): Uint8Array {
     securityCounter: 0,
     privateKey: KEY.privateKey,
   });
-}
-
-/** Asks until there is an answer. */
-async function until<T>(ask: () => Promise<T>): Promise<T> {
-  const deadlineMs = systemClock.monotonicMs() + WATCHDOG_MS;
-  for (;;) {
-    try {
-      return await ask();
-    } catch (error) {
-      if (systemClock.monotonicMs() > deadlineMs) throw error;
-    }
-  }
 }
 
 test('mps2-an386: signed firmware that hangs is reset by the watchdog and reverted', async (t) => {

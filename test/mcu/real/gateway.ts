@@ -22,6 +22,8 @@ import { type RealBoard, RealDevice, type RealDeviceOptions } from './devices.ts
 const MOTOR = fileURLToPath(new URL('../../../../examples/motor', import.meta.url));
 const VECTORS = 3;
 const RESET_SETTLE_MS = 100;
+/** Several times what the watchdog and the bootloader take, on a busy machine. */
+const PATIENCE_MS = 60_000;
 export const STRANGER = generateKeyPairSync('ed25519').privateKey;
 
 interface ImageOptions {
@@ -118,3 +120,15 @@ const joined = (tensors: readonly Int8Array[]): Uint8Array =>
       Buffer.from(buffer as ArrayBuffer, byteOffset, byteLength),
     ),
   );
+
+/** Asks until there is an answer: a device that hung is reset, and its bootloader listens for a moment. */
+export async function until<T>(ask: () => Promise<T>): Promise<T> {
+  const deadlineMs = systemClock.monotonicMs() + PATIENCE_MS;
+  for (;;) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (systemClock.monotonicMs() > deadlineMs) throw error;
+    }
+  }
+}

@@ -3,7 +3,7 @@ import { systemClock } from '../../../src/core/index.ts';
 import { type FlashOptions, readInfo, reset, SmpFlasher } from '../../../src/mcu/index.ts';
 import { coin } from '../device.ts';
 import type { RealBoard } from './devices.ts';
-import { type Gateway, gateway, jobOf, motorModel, STRANGER } from './gateway.ts';
+import { type Gateway, gateway, jobOf, motorModel, STRANGER, until } from './gateway.ts';
 
 const MIB = 1024 * 1024;
 const MAX_CONTAINER_OVERHEAD = 1.05;
@@ -169,7 +169,7 @@ export function testBoard(board: RealBoard): void {
     gate.device.freeze(false);
     await gate.client.close();
     await gate.client.open();
-    t.deepEqual(await running(gate), V1);
+    t.deepEqual(await until(() => running(gate)), V1);
 
     await gate.device.powerOff();
     await t.throwsAsync(gate.flasher.flash(gate.firmwareJob('2.0.0')), { code: 'mcu-unreachable' });
