@@ -115,7 +115,11 @@ test('power goes in the middle of an upload: the job goes on; strangers and othe
   await writeFile(path_('stranger.pem'), stranger.export({ format: 'pem', type: 'pkcs8' }));
   const strange = [path_('app.elf'), ...BOARD, '--key', path_('stranger.pem')];
   await bench.refused('mcu-signature-refused', /key/, 'flash', path, ...strange);
-  await writeFile(path_('app.bin'), new Uint8Array(2000).fill(1));
+  const otherFirmware = Buffer.alloc(2000, 1);
+  // A stack, and where it starts: behind the header in the primary slot.
+  otherFirmware.writeUInt32LE(0x2000_4000, 0);
+  otherFirmware.writeUInt32LE(0x2100_0301, 4);
+  await writeFile(path_('app.bin'), otherFirmware);
   const other = [path_('app.bin'), '--board', 'mps2-an386', '--key', keyPath];
   await bench.refused('mcu-wrong-board', /is native/, 'flash', path, ...other);
   device.freeze(true);
