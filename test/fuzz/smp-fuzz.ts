@@ -147,7 +147,7 @@ function main(): void {
   let taken = 0;
   let refused = 0;
   for (let count = 0; count < executions && problems.length < MAX_PROBLEMS; count++) {
-    const startMs = performance.now();
+    const start = process.cpuUsage();
     try {
       if (execute(random)) taken++;
     } catch (error) {
@@ -157,9 +157,10 @@ function main(): void {
         problems.push(`execution ${count}: ${stack}`);
       }
     }
-    const elapsedMs = performance.now() - startMs;
-    if (elapsedMs > MAX_CHECK_MS) {
-      problems.push(`execution ${count} took ${elapsedMs.toFixed(0)} ms`);
+    // Of the processor: a machine that is busy with others is no problem of a parser.
+    const { user, system } = process.cpuUsage(start);
+    if (user + system > 1000 * MAX_CHECK_MS) {
+      problems.push(`execution ${count} took ${((user + system) / 1000).toFixed(0)} ms`);
     }
   }
   for (const problem of problems) console.log(`PROBLEM ${problem}`);
