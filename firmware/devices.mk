@@ -13,8 +13,8 @@ $(error ENGINE is dunlin or tflm)
 endif
 
 APP := $(filter-out %_test.c app/model_engine_dunlin.c,$(wildcard app/*.c))
-NATIVE_DEVICE := boards/native/device.c boards/native/arguments.c
-MPS2_DEVICE := boards/mps2-an386/device.c boards/mps2-an386/device_startup.c boards/mps2-an386/memory.c
+NATIVE_DEVICE := boards/flash_nor.c boards/native/device.c boards/native/arguments.c
+MPS2_DEVICE := boards/flash_nor.c boards/mps2-an386/device.c boards/mps2-an386/device_startup.c boards/mps2-an386/memory.c
 DEVICE_LD := boards/mps2-an386/device_sections.ld
 
 NATIVE_BOOT := build/native/dunlin-mcu-native
@@ -48,7 +48,7 @@ MPS2_LINK = $(ARM)gcc $(CORTEX_M4) -nostartfiles -nostdlib -Wl,--gc-sections -Wl
 	-T $(filter %.ld,$(filter-out $(DEVICE_LD),$^)) $(filter %.o %.a,$^) -lgcc -Wl,-Map=$(@:.elf=.map) -o $@
 
 # The bootloader all at once: what it takes of the flash counts, and the linker sees most that it can do without.
-MPS2_BOOT_SOURCES := $(BOOT) $(SMP) boards/boot_main.c \
+MPS2_BOOT_SOURCES := $(BOOT) $(SMP) boards/boot_main.c boards/flash_nor.c \
 	$(addprefix boards/mps2-an386/,device.c device_startup.c memory_small.c boot_start.c)
 HEADERS := $(wildcard boot/*.h smp/*.h engine/*.h boards/*.h boards/mps2-an386/*.h)
 MPS2_BOOT_LINK = @mkdir -p $(@D); $(ARM)gcc $(WARNINGS) $(CORTEX_M4) -Os -flto -fno-inline-small-functions \

@@ -5,12 +5,9 @@
 #include "../smp/boot_error.h"
 #include "../smp/image_text.h"
 
-#define SLOTS 2u
 #define MICROSECONDS_PER_MILLISECOND 1000u
 /** What an answer takes besides the outputs in it. */
 #define INFER_FIELDS_BYTES 64u
-
-static enum boot_area area_of(uint32_t slot) { return slot == 0 ? BOOT_MODEL_0 : BOOT_MODEL_1; }
 
 static void pair_uint(struct cbor_writer *answer, const char *key, uint32_t value) {
   cbor_text(answer, key);
@@ -29,12 +26,12 @@ static void pair_text(struct cbor_writer *answer, const char *key, const char *v
 
 static void answer_slot(const struct models *models, uint32_t slot, struct cbor_writer *answer) {
   struct boot_image image;
-  const bool there = boot_describe(models->device, area_of(slot), &image) == BOOT_OK;
+  const bool there = boot_describe(models->device, boot_model_area(slot), &image) == BOOT_OK;
   const bool active = models->active && models->selected.slot == slot;
   const bool on_trial = active && !models->selected.confirmed;
   cbor_map(answer, there ? 9 : 2);
   pair_uint(answer, "slot", slot);
-  pair_uint(answer, "size", boot_capacity(models->device, area_of(slot)));
+  pair_uint(answer, "size", boot_capacity(models->device, boot_model_area(slot)));
   if (!there) return;
   cbor_text(answer, "hash");
   cbor_bytes_of(answer, image.digest, BOOT_DIGEST_BYTES);
@@ -57,8 +54,8 @@ struct smp_error model_group_state(void *context, const struct smp_request *requ
   pair_text(answer, "target", device_target);
   pair_uint(answer, "arena", models->arena_bytes);
   cbor_text(answer, "slots");
-  cbor_array(answer, SLOTS);
-  for (uint32_t slot = 0; slot < SLOTS; slot++) answer_slot(models, slot, answer);
+  cbor_array(answer, BOOT_MODEL_SLOTS);
+  for (uint32_t slot = 0; slot < BOOT_MODEL_SLOTS; slot++) answer_slot(models, slot, answer);
   if (!models->active) return SMP_DONE;
   pair_uint(answer, "in", models->input_bytes);
   pair_uint(answer, "out", models->output_bytes);
@@ -68,9 +65,9 @@ struct smp_error model_group_state(void *context, const struct smp_request *requ
 /** The one that runs, if it has this hash; else either that has. */
 static bool find_slot(const struct models *models, const struct cbor_bytes *hash, uint32_t *found) {
   bool any = false;
-  for (uint32_t slot = 0; slot < SLOTS; slot++) {
+  for (uint32_t slot = 0; slot < BOOT_MODEL_SLOTS; slot++) {
     struct boot_image image;
-    if (boot_describe(models->device, area_of(slot), &image) != BOOT_OK) continue;
+    if (boot_describe(models->device, boot_model_area(slot), &image) != BOOT_OK) continue;
     if (!image_text_is(&image, hash)) continue;
     const bool runs = models->active && models->selected.slot == slot;
     if (!any || runs) *found = slot;
@@ -110,12 +107,12 @@ struct smp_error model_group_upload(void *context, const struct smp_request *req
   if (upload_begins(&models->upload, &chunk)) {
     const uint32_t slot = models_spare_slot(models);
     if (!chunk.has_size || chunk.size_bytes == 0) return SMP_FAILED(SMP_INVALID);
-    if (chunk.size_bytes > boot_capacity(models->device, area_of(slot))) {
+    if (chunk.size_bytes > boot_capacity(models->device, boot_model_area(slot))) {
       return MODEL_FAILED(MODEL_ERROR_TOO_LARGE);
     }
     const struct smp_error error = models_clear(models, slot);
     if (error.rc != SMP_OK) return error;
-    upload_begin(&models->upload, models->device->flash, area_of(slot), &chunk);
+    upload_begin(&models->upload, models->device->flash, boot_model_area(slot), &chunk);
   }
   if (!upload_take(&models->upload, &chunk)) return MODEL_FAILED(MODEL_ERROR_FLASH);
   upload_answer(&models->upload, answer);
@@ -189,10 +186,9 @@ struct smp_error model_group_self_test(void *context, const struct smp_request *
   return SMP_DONE;
 }
 
-static void answer_outputs(const struct models *models, uint32_t offset,
-                           struct cbor_writer *answer) {
+static void answer_outputs(uint32_t offset, struct cbor_writer *answer) {
   uint8_t part[SMP_BUFFER_BYTES - SMP_HEADER_BYTES - INFER_FIELDS_BYTES];
-  const uint32_t count = models_output(models, offset, part, sizeof part);
+  const uint32_t count = models_output(offset, part, sizeof part);
   cbor_text(answer, "out");
   cbor_bytes_of(answer, part, count);
 }
@@ -219,7 +215,7 @@ struct smp_error model_group_infer(void *context, const struct smp_request *requ
   pair_uint(answer, "off", wanted_offset(models, STREAM_INFER, 0));
   if (!ran) return SMP_DONE;
   pair_uint(answer, "len", models->output_bytes);
-  answer_outputs(models, 0, answer);
+  answer_outputs(0, answer);
   pair_uint(answer, "us", models->statistics.us);
   if (cycles != 0) pair_uint(answer, "cycles", cycles);
   return SMP_DONE;
@@ -238,7 +234,7 @@ struct smp_error model_group_outputs(void *context, const struct smp_request *re
   if (offset > models->output_bytes) return MODEL_FAILED(MODEL_ERROR_TOO_MUCH);
   cbor_map(answer, 2);
   pair_uint(answer, "off", offset);
-  answer_outputs(models, offset, answer);
+  answer_outputs(offset, answer);
   return SMP_DONE;
 }
 

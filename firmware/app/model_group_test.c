@@ -1,36 +1,18 @@
-#include "model_group.h"
-
 #include "../smp/test_smp.h"
+#include "app.h"
 /* After EXPECT. */
 #include "../smp/boot_error.h"
 #include "test_device.h"
 
-static struct log log_lines;
-static struct models models;
-static struct smp smp;
-static struct model_group group = {.models = &models, .smp = &smp};
-
-static const struct smp_command commands[] = {
-    {MODEL_GROUP, MODEL_STATE, false, model_group_state, &group},
-    {MODEL_GROUP, MODEL_STATE, true, model_group_change_state, &group},
-    {MODEL_GROUP, MODEL_UPLOAD, true, model_group_upload, &group},
-    {MODEL_GROUP, MODEL_SELF_TEST, true, model_group_self_test, &group},
-    {MODEL_GROUP, MODEL_INFER, true, model_group_infer, &group},
-    {MODEL_GROUP, MODEL_INFER, false, model_group_outputs, &group},
-    {MODEL_GROUP, MODEL_STATISTICS, false, model_group_statistics, &group},
-    {MODEL_GROUP, MODEL_ERASE, true, model_group_erase, &group},
-    {MODEL_GROUP, MODEL_LOG, false, model_group_log, &group},
-};
+static struct app app;
 
 /** As after a reset: the flash stays. */
 static void restart(const struct boot_device *device) {
-  models_start(&models, device, &log_lines);
-  smp_start(&smp, commands, sizeof commands / sizeof *commands, test_receive, NULL);
+  app_start(&app, device, test_receive, NULL);
 }
 
 static const struct boot_device *start(void) {
   const struct boot_device *device = test_device_start();
-  log_lines.next = 0;
   restart(device);
   return device;
 }
@@ -38,7 +20,8 @@ static const struct boot_device *start(void) {
 static void upload(const struct sim_image *image) {
   for (uint32_t offset = 0; offset < image->size_bytes;) {
     const uint32_t left = image->size_bytes - offset, count = left < 50 ? left : 50;
-    test_upload(&smp, MODEL_GROUP, offset, image->bytes + offset, count, image->size_bytes, NULL);
+    test_upload(&app.smp, MODEL_GROUP, offset, image->bytes + offset, count, image->size_bytes,
+                NULL);
     if (test_number("off") != offset + count) return;
     offset += count;
   }
@@ -51,12 +34,12 @@ static void change(const struct sim_image *image, bool confirm) {
   cbor_bytes_of(&map, image->bytes + image->size_bytes - (4 + 32) - (4 + 64) - 32, 32);
   cbor_text(&map, "confirm");
   cbor_bool(&map, confirm);
-  test_ask(&smp, true, MODEL_GROUP, MODEL_STATE, &map);
+  test_ask(&app.smp, true, MODEL_GROUP, MODEL_STATE, &map);
 }
 
 static void ask(bool write, uint8_t id) {
   const struct cbor_writer empty = test_map(0);
-  test_ask(&smp, write, MODEL_GROUP, id, &empty);
+  test_ask(&app.smp, write, MODEL_GROUP, id, &empty);
 }
 
 /** @param off_by what is added to the expected outputs; 0 for the right ones */
@@ -80,7 +63,7 @@ static void self_test(uint32_t vector, uint32_t count, uint32_t part_bytes, uint
       cbor_uint(&map, offset);
       cbor_text(&map, "data");
       cbor_bytes_of(&map, bytes + offset, some);
-      test_ask(&smp, true, MODEL_GROUP, MODEL_SELF_TEST, &map);
+      test_ask(&app.smp, true, MODEL_GROUP, MODEL_SELF_TEST, &map);
       EXPECT(test_number("off") == offset + some);
     }
     offset += some;
@@ -94,38 +77,38 @@ static void install(const struct sim_image *image) {
   change(image, false);
   self_test(0, 1, 50, 0);
   change(image, true);
-  EXPECT(models.active && models.selected.confirmed);
-  EXPECT(models.selected.image.version[0] == image->major);
+  EXPECT(app.models.active && app.models.selected.confirmed);
+  EXPECT(app.models.selected.image.version[0] == image->major);
 }
 
 static void test_life_of_a_model(void) {
   const struct boot_device *device = start();
-  EXPECT(!models.active);
+  EXPECT(!app.models.active);
   upload(&sim_model_1);
-  EXPECT(!models.active);
+  EXPECT(!app.models.active);
   change(&sim_model_1, true);
   EXPECT(test_is_error(MODEL_GROUP, MODEL_ERROR_NOT_TESTED));
   change(&sim_model_1, false);
-  EXPECT(models.active && !models.selected.confirmed && test_number("in") == TEST_IO_BYTES);
+  EXPECT(app.models.active && !app.models.selected.confirmed && test_number("in") == TEST_IO_BYTES);
   change(&sim_model_1, true);
   EXPECT(test_is_error(MODEL_GROUP, MODEL_ERROR_NOT_TESTED));
   for (uint32_t vector = 0; vector < 3; vector++) {
-    EXPECT(!models.tested);
+    EXPECT(!app.models.tested);
     self_test(vector, 3, 1u + vector * 7u, 0);
   }
-  EXPECT(models.tested);
+  EXPECT(app.models.tested);
   self_test(1, 3, 50, 1);
-  EXPECT(!models.tested);
+  EXPECT(!app.models.tested);
   change(&sim_model_1, true);
   EXPECT(test_is_error(MODEL_GROUP, MODEL_ERROR_NOT_TESTED));
   self_test(1, 3, 50, 0); /* not the first: does not begin anew */
   self_test(2, 3, 50, 0);
-  EXPECT(!models.tested);
+  EXPECT(!app.models.tested);
   for (uint32_t vector = 0; vector < 3; vector++) self_test(vector, 3, 50, 0);
   change(&sim_model_1, true);
-  EXPECT(models.selected.confirmed && test_number("arena") == 64);
+  EXPECT(app.models.selected.confirmed && test_number("arena") == 64);
   restart(device);
-  EXPECT(models.active && models.selected.confirmed);
+  EXPECT(app.models.active && app.models.selected.confirmed);
 }
 
 static void test_trials_end(void) {
@@ -133,15 +116,15 @@ static void test_trials_end(void) {
   install(&sim_model_1);
   upload(&sim_model_2);
   change(&sim_model_2, false);
-  EXPECT(models.selected.image.version[0] == 2);
+  EXPECT(app.models.selected.image.version[0] == 2);
   restart(device);
-  EXPECT(models.selected.image.version[0] == 1 && models.selected.confirmed);
+  EXPECT(app.models.selected.image.version[0] == 1 && app.models.selected.confirmed);
 
   change(&sim_model_2, false);
-  EXPECT(models.selected.image.version[0] == 2);
+  EXPECT(app.models.selected.image.version[0] == 2);
   ask(true, MODEL_ERASE);
-  EXPECT(test_is_empty() && models.selected.image.version[0] == 1);
-  EXPECT(models.statistics.reverts == 1);
+  EXPECT(test_is_empty() && app.models.selected.image.version[0] == 1);
+  EXPECT(app.models.statistics.reverts == 1);
   change(&sim_model_2, false);
   EXPECT(test_is_error(MODEL_GROUP, MODEL_ERROR_NOT_FOUND));
 
@@ -151,26 +134,26 @@ static void test_trials_end(void) {
   EXPECT(test_is_error(MODEL_GROUP, MODEL_ERROR_TOO_LARGE));
   test_open_status = MODEL_OK;
   restart(device);
-  EXPECT(models.active && models.selected.image.version[0] == 1);
+  EXPECT(app.models.active && app.models.selected.image.version[0] == 1);
 
   upload(&sim_model_2);
   change(&sim_model_2, false);
   upload(&sim_model_2); /* over the one on trial: that ends */
-  EXPECT(models.selected.image.version[0] == 1);
+  EXPECT(app.models.selected.image.version[0] == 1);
 }
 
 /** What the firmware before has confirmed, and this one cannot open: another one's format. */
 static void test_replaces_what_cannot_be_opened(void) {
   const struct boot_device *device = start();
   install(&sim_model_1);
-  EXPECT(models.selected.slot == 0);
+  EXPECT(app.models.selected.slot == 0);
   test_open_status = MODEL_WRONG_KIND;
   restart(device);
-  EXPECT(!models.active);
+  EXPECT(!app.models.active);
   upload(&sim_model_2);
   EXPECT(test_number("off") == sim_model_2.size_bytes);
   change(&sim_model_2, false);
-  EXPECT(test_is_error(MODEL_GROUP, MODEL_ERROR_KIND) && !models.active);
+  EXPECT(test_is_error(MODEL_GROUP, MODEL_ERROR_KIND) && !app.models.active);
   ask(true, MODEL_ERASE);
   EXPECT(test_is_empty());
   upload(&sim_model_2);
@@ -178,9 +161,9 @@ static void test_replaces_what_cannot_be_opened(void) {
   change(&sim_model_2, false);
   self_test(0, 1, 50, 0);
   change(&sim_model_2, true);
-  EXPECT(models.active && models.selected.confirmed && models.selected.slot == 1);
+  EXPECT(app.models.active && app.models.selected.confirmed && app.models.selected.slot == 1);
   restart(device);
-  EXPECT(models.active && models.selected.image.version[0] == 2);
+  EXPECT(app.models.active && app.models.selected.image.version[0] == 2);
 }
 
 static void test_refusals(void) {
@@ -200,12 +183,12 @@ static void test_refusals(void) {
   EXPECT(test_is_error(MODEL_GROUP, MODEL_ERROR_NOT_FOUND));
   struct cbor_writer map = test_map(1);
   cbor_text(&map, "slot");
-  cbor_uint(&map, models.selected.slot);
-  test_ask(&smp, true, MODEL_GROUP, MODEL_ERASE, &map);
+  cbor_uint(&map, app.models.selected.slot);
+  test_ask(&app.smp, true, MODEL_GROUP, MODEL_ERASE, &map);
   EXPECT(test_is_error(MODEL_GROUP, MODEL_ERROR_NOT_FOUND));
-  test_upload(&smp, MODEL_GROUP, 0, sim_model_1.bytes, 50, 3u * TEST_SECTOR_BYTES, NULL);
+  test_upload(&app.smp, MODEL_GROUP, 0, sim_model_1.bytes, 50, 3u * TEST_SECTOR_BYTES, NULL);
   EXPECT(test_is_error(MODEL_GROUP, MODEL_ERROR_TOO_LARGE));
-  EXPECT(models.active && models.selected.image.version[0] == 2);
+  EXPECT(app.models.active && app.models.selected.image.version[0] == 2);
 }
 
 static void infer(uint32_t offset, uint32_t size_bytes) {
@@ -216,14 +199,14 @@ static void infer(uint32_t offset, uint32_t size_bytes) {
   cbor_uint(&map, offset);
   cbor_text(&map, "data");
   cbor_bytes_of(&map, bytes, size_bytes);
-  test_ask(&smp, true, MODEL_GROUP, MODEL_INFER, &map);
+  test_ask(&app.smp, true, MODEL_GROUP, MODEL_INFER, &map);
 }
 
 static void more(uint32_t offset) {
   struct cbor_writer map = test_map(1);
   cbor_text(&map, "off");
   cbor_uint(&map, offset);
-  test_ask(&smp, false, MODEL_GROUP, MODEL_INFER, &map);
+  test_ask(&app.smp, false, MODEL_GROUP, MODEL_INFER, &map);
 }
 
 static void test_inference(void) {
@@ -241,11 +224,11 @@ static void test_inference(void) {
   EXPECT(test_number("off") == 3 && test_number("len") == UINT32_MAX);
   more(0);
   EXPECT(test_is_error(MODEL_GROUP, MODEL_ERROR_NO_MODEL)); /* nothing has come out yet */
-  const uint32_t runs = models.statistics.runs;
+  const uint32_t runs = app.models.statistics.runs;
   infer(3, TEST_IO_BYTES - 3);
-  EXPECT(test_number("len") == TEST_IO_BYTES && models.statistics.runs == runs + 1);
+  EXPECT(test_number("len") == TEST_IO_BYTES && app.models.statistics.runs == runs + 1);
   infer(3, TEST_IO_BYTES - 3);
-  EXPECT(test_number("len") == TEST_IO_BYTES && models.statistics.runs == runs + 1);
+  EXPECT(test_number("len") == TEST_IO_BYTES && app.models.statistics.runs == runs + 1);
   more(TEST_IO_BYTES - 2);
   struct cbor_bytes out;
   EXPECT(cbor_find_bytes(test_answer + SMP_HEADER_BYTES, test_answer_bytes - SMP_HEADER_BYTES,
@@ -256,7 +239,7 @@ static void test_inference(void) {
   EXPECT(test_is_error(MODEL_GROUP, MODEL_ERROR_TOO_MUCH));
   test_run_status = MODEL_FAILED;
   infer(0, TEST_IO_BYTES);
-  EXPECT(test_is_error(MODEL_GROUP, MODEL_ERROR_UNKNOWN) && models.statistics.failures == 1);
+  EXPECT(test_is_error(MODEL_GROUP, MODEL_ERROR_UNKNOWN) && app.models.statistics.failures == 1);
   test_run_status = MODEL_OK;
   ask(false, MODEL_STATISTICS);
   EXPECT(test_number("runs") == runs + 1 && test_number("failures") == 1);
@@ -274,7 +257,7 @@ static void expect_last_outputs(void) {
   cbor_uint(&map, TEST_IO_BYTES);
   cbor_text(&map, "data");
   cbor_bytes_of(&map, test_outputs, TEST_IO_BYTES);
-  test_ask(&smp, true, MODEL_GROUP, MODEL_SELF_TEST, &map);
+  test_ask(&app.smp, true, MODEL_GROUP, MODEL_SELF_TEST, &map);
 }
 
 static void test_failed_run_is_no_self_test(void) {
@@ -292,10 +275,10 @@ static void test_failed_run_is_no_self_test(void) {
   cbor_uint(&map, 0);
   cbor_text(&map, "data");
   cbor_bytes_of(&map, test_inputs, TEST_IO_BYTES);
-  test_ask(&smp, true, MODEL_GROUP, MODEL_SELF_TEST, &map);
+  test_ask(&app.smp, true, MODEL_GROUP, MODEL_SELF_TEST, &map);
   EXPECT(test_is_error(MODEL_GROUP, MODEL_ERROR_UNKNOWN));
   expect_last_outputs();
-  EXPECT(test_number("off") == 0 && !models.tested);
+  EXPECT(test_number("off") == 0 && !app.models.tested);
   change(&sim_model_1, true);
   EXPECT(test_is_error(MODEL_GROUP, MODEL_ERROR_NOT_TESTED));
 }
@@ -303,7 +286,7 @@ static void test_failed_run_is_no_self_test(void) {
 static void test_log(void) {
   start();
   for (uint32_t line = 0; line < 100; line++) {
-    log_add_number(&log_lines, LOG_DEBUGGING, "a line that is longer than any line may be, by far ",
+    log_add_number(&app.log, LOG_DEBUGGING, "a line that is longer than any line may be, by far ",
                    4000000000u + line);
   }
   uint32_t since = 0, rounds = 0;
@@ -311,12 +294,12 @@ static void test_log(void) {
     struct cbor_writer map = test_map(1);
     cbor_text(&map, "since");
     cbor_uint(&map, since);
-    test_ask(&smp, false, MODEL_GROUP, MODEL_LOG, &map);
-    EXPECT(test_number("lost") == (since == 0 ? log_lines.next - LOG_LINES : 0));
+    test_ask(&app.smp, false, MODEL_GROUP, MODEL_LOG, &map);
+    EXPECT(test_number("lost") == (since == 0 ? app.log.next - LOG_LINES : 0));
     EXPECT(test_number("next") > since);
     since = test_number("next");
   }
-  EXPECT(since == log_lines.next && rounds > 1);
+  EXPECT(since == app.log.next && rounds > 1);
 }
 
 int main(void) {

@@ -4,10 +4,6 @@
 #include "../engine/memory.h"
 #include "../smp/boot_error.h"
 
-#define SLOTS 2u
-
-static enum boot_area area_of(uint32_t slot) { return slot == 0 ? BOOT_MODEL_0 : BOOT_MODEL_1; }
-
 static uint32_t all_bytes(uint32_t count, struct model_tensor (*tensor)(uint32_t index)) {
   uint32_t size_bytes = 0;
   for (uint32_t index = 0; index < count; index++) size_bytes += tensor(index).size_bytes;
@@ -24,7 +20,8 @@ static void close_model(struct models *models) {
 
 static enum model_status open_model(struct models *models) {
   const struct boot_image *image = &models->selected.image;
-  const uint8_t *payload = device_flash_at(area_of(models->selected.slot)) + image->header_bytes;
+  const uint8_t *payload =
+      device_flash_at(boot_model_area(models->selected.slot)) + image->header_bytes;
   const enum model_status status =
       model_open(payload, image->payload_bytes, models->arena, models->arena_bytes);
   models->active = status == MODEL_OK;
@@ -55,7 +52,7 @@ static struct smp_error error_of(enum model_status status) {
 static struct smp_error select_model(struct models *models, enum boot_moment moment) {
   struct smp_error error = SMP_DONE;
   close_model(models);
-  for (uint32_t round = 0; round < SLOTS; round++) {
+  for (uint32_t round = 0; round < BOOT_MODEL_SLOTS; round++) {
     const enum boot_status status = boot_model_select(models->device, moment, &models->selected);
     if (error.rc == SMP_OK && models->selected.refused != BOOT_OK) {
       error = boot_error(models->selected.refused);
@@ -88,7 +85,8 @@ void models_start(struct models *models, const struct boot_device *device, struc
 
 /** A confirmed model keeps its slot even if this firmware cannot open it: the flash says so. */
 uint32_t models_spare_slot(const struct models *models) {
-  return models->selected.confirmed ? SLOTS - 1u - models->selected.slot : models->selected.slot;
+  return models->selected.confirmed ? BOOT_MODEL_SLOTS - 1u - models->selected.slot
+                                    : models->selected.slot;
 }
 
 struct smp_error models_test(struct models *models, uint32_t slot) {
@@ -116,7 +114,7 @@ struct smp_error models_confirm(struct models *models) {
 struct smp_error models_clear(struct models *models, uint32_t slot) {
   const bool selected = models->selected.slot == slot;
   const bool runs = models->active && selected;
-  if (slot >= SLOTS || (selected && models->selected.confirmed)) {
+  if (slot >= BOOT_MODEL_SLOTS || (selected && models->selected.confirmed)) {
     return MODEL_FAILED(MODEL_ERROR_NOT_FOUND);
   }
   upload_forget(&models->upload);
@@ -172,9 +170,7 @@ struct smp_error models_feed(struct models *models, const uint8_t *bytes, uint32
   return models->stream.offset == models->input_bytes ? run(models) : SMP_DONE;
 }
 
-uint32_t models_output(const struct models *models, uint32_t offset, uint8_t *to,
-                       uint32_t capacity_bytes) {
-  (void)models;
+uint32_t models_output(uint32_t offset, uint8_t *to, uint32_t capacity_bytes) {
   uint32_t first = 0, copied = 0;
   for (uint32_t index = 0; index < model_output_count(); index++) {
     const struct model_tensor tensor = model_output(index);
@@ -194,7 +190,7 @@ void models_compare(struct models *models, const uint8_t *bytes, uint32_t size_b
   struct stream *stream = &models->stream;
   for (uint32_t index = 0; index < size_bytes; index++) {
     uint8_t value;
-    if (models_output(models, stream->offset - models->input_bytes, &value, 1) == 0) return;
+    if (models_output(stream->offset - models->input_bytes, &value, 1) == 0) return;
     const int32_t difference = (int32_t)(int8_t)bytes[index] - (int32_t)(int8_t)value;
     const uint32_t distance = (uint32_t)(difference < 0 ? -difference : difference);
     if (distance > 0) stream->different++;

@@ -68,7 +68,6 @@ struct smp_error models_feed(struct models *models, const uint8_t *bytes, uint32
 void models_compare(struct models *models, const uint8_t *bytes, uint32_t size_bytes);
 
 /** Output bytes from an offset on, as many as there are and fit. @return how many */
-uint32_t models_output(const struct models *models, uint32_t offset, uint8_t *to,
-                       uint32_t capacity_bytes);
+uint32_t models_output(uint32_t offset, uint8_t *to, uint32_t capacity_bytes);
 
 #endif

@@ -17,6 +17,14 @@
 #define BOOT_KEY_BYTES 32u
 #define BOOT_DIGEST_BYTES 32u
 
+/** Of models. */
+#define BOOT_MODEL_SLOTS 2u
+
+/** @param slot below BOOT_MODEL_SLOTS */
+static inline enum boot_area boot_model_area(uint32_t slot) {
+  return slot == 0 ? BOOT_MODEL_0 : BOOT_MODEL_1;
+}
+
 enum boot_status {
   BOOT_OK = 0,
   BOOT_FLASH,       /* the flash refused an operation */

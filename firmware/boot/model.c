@@ -5,24 +5,21 @@
 #include "layout.h"
 #include "trailer.h"
 
-#define SLOTS 2u
-
 /** Both slots as their trailers say, the newer first, and the models' counter. */
 struct models {
-  struct trailer trailers[SLOTS];
-  enum model_state states[SLOTS];
-  uint32_t order[SLOTS];
+  struct trailer trailers[BOOT_MODEL_SLOTS];
+  enum model_state states[BOOT_MODEL_SLOTS];
+  uint32_t order[BOOT_MODEL_SLOTS];
   uint32_t counter;
 };
-
-static enum boot_area area_of(uint32_t slot) { return slot == 0 ? BOOT_MODEL_0 : BOOT_MODEL_1; }
 
 static enum boot_status read_models(const struct boot_device *device, struct models *models) {
   struct counters counters;
   if (!layout_valid(device->flash)) return BOOT_LAYOUT;
-  for (uint32_t slot = 0; slot < SLOTS; slot++) {
-    if (device->flash->areas[area_of(slot)].size_bytes == 0) return BOOT_LAYOUT;
-    if (!trailer_read(device->flash, area_of(slot), &models->trailers[slot])) return BOOT_FLASH;
+  for (uint32_t slot = 0; slot < BOOT_MODEL_SLOTS; slot++) {
+    if (device->flash->areas[boot_model_area(slot)].size_bytes == 0) return BOOT_LAYOUT;
+    if (!trailer_read(device->flash, boot_model_area(slot), &models->trailers[slot]))
+      return BOOT_FLASH;
     models->states[slot] = decide_model(&models->trailers[slot]);
   }
   models->order[0] = decide_newer(models->trailers);
@@ -35,11 +32,11 @@ static enum boot_status read_models(const struct boot_device *device, struct mod
 static enum boot_status drop(const struct boot_device *device, struct models *models,
                              uint32_t slot) {
   models->states[slot] = MODEL_NONE;
-  return trailer_clear(device->flash, area_of(slot)) ? BOOT_OK : BOOT_FLASH;
+  return trailer_clear(device->flash, boot_model_area(slot)) ? BOOT_OK : BOOT_FLASH;
 }
 
 static enum boot_status drop_tests(const struct boot_device *device, struct models *models) {
-  for (uint32_t slot = 0; slot < SLOTS; slot++) {
+  for (uint32_t slot = 0; slot < BOOT_MODEL_SLOTS; slot++) {
     if (models->states[slot] == MODEL_ON_TEST && drop(device, models, slot) != BOOT_OK) {
       return BOOT_FLASH;
     }
@@ -50,11 +47,11 @@ static enum boot_status drop_tests(const struct boot_device *device, struct mode
 /** The newest that is confirmed and holds. */
 static enum boot_status find_confirmed(const struct boot_device *device,
                                        const struct models *models, struct boot_model *model) {
-  for (uint32_t index = 0; index < SLOTS; index++) {
+  for (uint32_t index = 0; index < BOOT_MODEL_SLOTS; index++) {
     const uint32_t slot = models->order[index];
     if (models->states[slot] != MODEL_CONFIRMED) continue;
     const enum boot_status status =
-        image_check(device, area_of(slot), models->counter, &model->image);
+        image_check(device, boot_model_area(slot), models->counter, &model->image);
     if (status == BOOT_FLASH) return BOOT_FLASH;
     if (status != BOOT_OK) continue;
     model->slot = slot;
@@ -67,19 +64,21 @@ static enum boot_status find_confirmed(const struct boot_device *device,
 /** On test, if one is or was to be and holds; what is refused is dropped. */
 static enum boot_status find_test(const struct boot_device *device, struct models *models,
                                   struct boot_model *model) {
-  for (uint32_t index = 0; index < SLOTS; index++) {
+  for (uint32_t index = 0; index < BOOT_MODEL_SLOTS; index++) {
     const uint32_t slot = models->order[index];
     const enum model_state state = models->states[slot];
     struct boot_image image;
     if (state != MODEL_PENDING && state != MODEL_ON_TEST) continue;
-    const enum boot_status status = image_check(device, area_of(slot), models->counter, &image);
+    const enum boot_status status =
+        image_check(device, boot_model_area(slot), models->counter, &image);
     if (status == BOOT_FLASH) return BOOT_FLASH;
     if (status != BOOT_OK) {
       model->refused = status;
       if (drop(device, models, slot) != BOOT_OK) return BOOT_FLASH;
       continue;
     }
-    if (state == MODEL_PENDING && !trailer_set(device->flash, area_of(slot), TRAILER_COPY_DONE)) {
+    if (state == MODEL_PENDING &&
+        !trailer_set(device->flash, boot_model_area(slot), TRAILER_COPY_DONE)) {
       return BOOT_FLASH;
     }
     model->image = image;
@@ -121,7 +120,7 @@ static enum boot_status in_use(const struct boot_device *device, const struct mo
 
 static enum boot_status take_slot(const struct boot_device *device, uint32_t slot,
                                   struct models *models) {
-  if (slot >= SLOTS) return BOOT_LAYOUT;
+  if (slot >= BOOT_MODEL_SLOTS) return BOOT_LAYOUT;
   const enum boot_status status = read_models(device, models);
   return status != BOOT_OK ? status : in_use(device, models, slot);
 }
@@ -132,7 +131,7 @@ enum boot_status boot_model_request(const struct boot_device *device, uint32_t s
   struct boot_image image;
   enum boot_status status = take_slot(device, slot, &models);
   if (status != BOOT_OK) return status;
-  status = image_check(device, area_of(slot), models.counter, &image);
+  status = image_check(device, boot_model_area(slot), models.counter, &image);
   if (status != BOOT_OK) return status;
   const struct trailer *other = &models.trailers[1u - slot];
   const struct trailer trailer = {
@@ -140,16 +139,17 @@ enum boot_status boot_model_request(const struct boot_device *device, uint32_t s
       .swap_info = (uint8_t)(permanent ? BOOT_SWAP_PERMANENT : BOOT_SWAP_TEST),
       .swap_size = other->magic ? other->swap_size + 1u : 0,
   };
-  return trailer_write(device->flash, area_of(slot), &trailer) ? BOOT_OK : BOOT_FLASH;
+  return trailer_write(device->flash, boot_model_area(slot), &trailer) ? BOOT_OK : BOOT_FLASH;
 }
 
 enum boot_status boot_model_confirm(const struct boot_device *device) {
   struct models models;
   const enum boot_status status = read_models(device, &models);
   if (status != BOOT_OK) return status;
-  for (uint32_t slot = 0; slot < SLOTS; slot++) {
+  for (uint32_t slot = 0; slot < BOOT_MODEL_SLOTS; slot++) {
     if (models.states[slot] != MODEL_ON_TEST) continue;
-    return trailer_set(device->flash, area_of(slot), TRAILER_IMAGE_OK) ? BOOT_OK : BOOT_FLASH;
+    return trailer_set(device->flash, boot_model_area(slot), TRAILER_IMAGE_OK) ? BOOT_OK
+                                                                               : BOOT_FLASH;
   }
   return BOOT_NOT_ON_TEST;
 }
@@ -168,5 +168,5 @@ enum boot_status boot_model_clear(const struct boot_device *device, uint32_t slo
   struct models models;
   const enum boot_status status = take_slot(device, slot, &models);
   if (status != BOOT_OK) return status;
-  return trailer_erase_slot(device->flash, area_of(slot)) ? BOOT_OK : BOOT_FLASH;
+  return trailer_erase_slot(device->flash, boot_model_area(slot)) ? BOOT_OK : BOOT_FLASH;
 }

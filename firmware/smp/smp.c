@@ -31,7 +31,6 @@ void smp_start(struct smp *smp, const struct smp_command *commands, uint32_t com
   smp->command_count = command_count;
   smp->send = send;
   smp->context = context;
-  smp->requests = 0;
 }
 
 static struct smp_error handle(const struct smp *smp, const uint8_t *packet, uint32_t size_bytes,
@@ -79,7 +78,6 @@ static void answer_packet(struct smp *smp, uint32_t size_bytes) {
   const uint32_t version = packet[0] >> VERSION_SHIFT & VERSION_BITS;
   if (operation != OPERATION_READ && operation != OPERATION_WRITE) return;
 
-  smp->requests++;
   struct cbor_writer answer = {.bytes = smp->answer + SMP_HEADER_BYTES,
                                .capacity_bytes = SMP_BUFFER_BYTES - SMP_HEADER_BYTES};
   struct smp_error error = handle(smp, packet, size_bytes, &answer);

@@ -22,14 +22,10 @@
 enum smp_rc {
   SMP_OK = 0,
   SMP_UNKNOWN = 1,
-  SMP_NO_MEMORY = 2,
   SMP_INVALID = 3,
-  SMP_NOT_FOUND = 5,
-  SMP_BAD_STATE = 6,
   SMP_TOO_LONG = 7,
   SMP_UNSUPPORTED = 8,
   SMP_BUSY = 10,
-  SMP_TOO_OLD = 12,
   SMP_TOO_NEW = 13,
 };
 
@@ -69,7 +65,6 @@ struct smp {
   uint32_t command_count;
   void (*send)(void *context, const uint8_t *bytes, uint32_t size_bytes);
   void *context;
-  uint32_t requests;
 };
 
 /** @param commands have to stay where they are */

@@ -2,8 +2,7 @@
  * file (Arm DAI 0386; CMSDK: Arm DDI 0479; Armv7-M Architecture Reference Manual). */
 #include "../device.h"
 
-#include "../../engine/memory.h"
-#include "../flash_map.h"
+#include "../flash_nor.h"
 #include "device_start.h"
 #include "flash_keys.h"
 #include "symbols.h"
@@ -70,62 +69,16 @@ static volatile uint8_t received[DEVICE_RECEIVE_BYTES];
 static volatile uint32_t received_in, received_out;
 static volatile uint32_t periods;
 
-/** Whoever works on the flash is alive: to check two images that fill their slots takes longer than
- * the watchdog waits, and a bootloader that it resets there would never come further. */
-static bool flash_span(enum boot_area area, uint32_t offset, uint32_t size_bytes, uint32_t align) {
-  device_feed_watchdog();
-  const struct boot_geometry *geometry = &flash_map_geometry[area];
-  return area < BOOT_AREAS && offset <= geometry->size_bytes &&
-         size_bytes <= geometry->size_bytes - offset && (offset | size_bytes) % align == 0;
-}
-
-static bool read_flash(void *context, enum boot_area area, uint32_t offset, void *to,
-                       uint32_t size_bytes) {
-  (void)context;
-  if (!flash_span(area, offset, size_bytes, 1)) return false;
-  memcpy(to, device_flash_at(area) + offset, size_bytes);
-  return true;
-}
-
-/** NOR: bits go from 1 to 0 alone. */
-static bool write_flash(void *context, enum boot_area area, uint32_t offset, const void *from,
-                        uint32_t size_bytes) {
-  (void)context;
-  if (!flash_span(area, offset, size_bytes, FLASH_MAP_WRITE_BYTES)) return false;
-  uint8_t *to = FLASH + flash_map_offset(area) + offset;
-  const uint8_t *bytes = from;
-  for (uint32_t index = 0; index < size_bytes; index++) {
-    if ((to[index] & bytes[index]) != bytes[index]) return false;
-  }
-  memcpy(to, bytes, size_bytes);
-  return true;
-}
-
-static bool erase_flash(void *context, enum boot_area area, uint32_t offset, uint32_t size_bytes) {
-  (void)context;
-  if (!flash_span(area, offset, size_bytes, DEVICE_SECTOR_BYTES)) return false;
-  memset(FLASH + flash_map_offset(area) + offset, 0xff, size_bytes);
-  return true;
-}
-
-static const struct boot_flash flash = {
-    .write_bytes = FLASH_MAP_WRITE_BYTES,
-    .areas = FLASH_MAP_AREAS,
-    .read = read_flash,
-    .write = write_flash,
-    .erase = erase_flash,
-};
+uint8_t *flash_nor_start(void) { return FLASH; }
 
 const struct boot_device *device_boot(void) {
   static struct boot_device device;
-  device = (struct boot_device){&flash, FLASH_KEYS->keys, 0};
+  device = (struct boot_device){&flash_nor, FLASH_KEYS->keys, 0};
   if (FLASH_KEYS->magic == FLASH_KEYS_MAGIC && FLASH_KEYS->count <= FLASH_KEYS_MAX) {
     device.key_count = FLASH_KEYS->count;
   }
   return &device;
 }
-
-const uint8_t *device_flash_at(enum boot_area area) { return FLASH + flash_map_offset(area); }
 
 uint8_t *device_arena(uint32_t *size_bytes) {
   *size_bytes = (uint32_t)(__arena_end - __arena_start);

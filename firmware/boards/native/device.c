@@ -17,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../flash_map.h"
+#include "../flash_nor.h"
 #include "device_native.h"
 
 const char device_board[] = "native";
@@ -42,58 +42,14 @@ void native_fail(const char *what, const char *problem) {
   exit(EXIT_FAILURE);
 }
 
-static bool span(enum boot_area area, uint32_t offset, uint32_t size_bytes, uint32_t align) {
-  if (area >= BOOT_AREAS) return false;
-  const struct boot_geometry *geometry = &flash_map_geometry[area];
-  return offset <= geometry->size_bytes && size_bytes <= geometry->size_bytes - offset &&
-         (offset | size_bytes) % align == 0;
-}
-
-static bool read_flash(void *context, enum boot_area area, uint32_t offset, void *to,
-                       uint32_t size_bytes) {
-  (void)context;
-  if (!span(area, offset, size_bytes, 1)) return false;
-  memcpy(to, device_flash_at(area) + offset, size_bytes);
-  return true;
-}
-
-/** NOR: bits go from 1 to 0 alone. */
-static bool write_flash(void *context, enum boot_area area, uint32_t offset, const void *from,
-                        uint32_t size_bytes) {
-  (void)context;
-  if (!span(area, offset, size_bytes, FLASH_MAP_WRITE_BYTES)) return false;
-  uint8_t *to = flash_bytes + flash_map_offset(area) + offset;
-  const uint8_t *bytes = from;
-  for (uint32_t index = 0; index < size_bytes; index++) {
-    if ((to[index] & bytes[index]) != bytes[index]) return false;
-  }
-  memcpy(to, bytes, size_bytes);
-  return true;
-}
-
-static bool erase_flash(void *context, enum boot_area area, uint32_t offset, uint32_t size_bytes) {
-  (void)context;
-  if (!span(area, offset, size_bytes, DEVICE_SECTOR_BYTES)) return false;
-  memset(flash_bytes + flash_map_offset(area) + offset, 0xff, size_bytes);
-  return true;
-}
-
-static const struct boot_flash flash = {
-    .write_bytes = FLASH_MAP_WRITE_BYTES,
-    .areas = FLASH_MAP_AREAS,
-    .read = read_flash,
-    .write = write_flash,
-    .erase = erase_flash,
-};
+uint8_t *flash_nor_start(void) { return flash_bytes; }
 
 const struct boot_device *device_boot(void) {
   static struct boot_device device;
-  device =
-      (struct boot_device){&flash, (const uint8_t(*)[BOOT_KEY_BYTES])native.keys, native.key_count};
+  device = (struct boot_device){&flash_nor, (const uint8_t(*)[BOOT_KEY_BYTES])native.keys,
+                                native.key_count};
   return &device;
 }
-
-const uint8_t *device_flash_at(enum boot_area area) { return flash_bytes + flash_map_offset(area); }
 
 /** A file that is there keeps what it has; a new one is erased flash. */
 static void open_flash(void) {
