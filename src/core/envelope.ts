@@ -74,6 +74,17 @@ export function signingKeyFromPem(pem: string, what: string): SigningKey {
   throw new DunlinError(`${what}: not an Ed25519 key`, { code: 'input-invalid' });
 }
 
+/** What verifies signatures of others than documents. @throws `input-invalid` when the PEM holds no Ed25519 public key */
+export function verifyingKeyFromPem(pem: string, what: string): KeyObject {
+  try {
+    const key = createPublicKey(pem);
+    if (key.asymmetricKeyType === 'ed25519') return key;
+  } catch (cause) {
+    throw new DunlinError(`${what}: not a public key in PEM`, { code: 'input-invalid', cause });
+  }
+  throw new DunlinError(`${what}: not an Ed25519 key`, { code: 'input-invalid' });
+}
+
 export function publicKeyFromHex(publicHex: string): PublicKey {
   return { keyid: sha256Hex(Buffer.from(publicHex, 'hex')), publicHex };
 }

@@ -8,7 +8,9 @@ import {
   reasonOf,
   type Step,
   type Tour,
+  waitCommitted,
   waitFor,
+  waitInferences,
 } from './tour.ts';
 import { MCU, MCU_MODEL } from './workshop.ts';
 
@@ -95,22 +97,14 @@ async function release({ workshop }: Tour, version: string): Promise<void> {
   await workshop.assign(PUBLISHER, GATEWAY_VERSION, version);
 }
 
-/** Waits until the device's release is committed; one that is refused fails at once. */
-async function committed(tour: Tour, version: string): Promise<void> {
-  const outcome = await waitFor(tour, `v${version} on the microcontroller`, () => {
-    const events = ['update-refused', 'update-rolled-back'] as const;
-    const active = stateOf(tour)?.release.active;
-    const isDone = active?.version === version && active.phase === 'committed';
-    return findEvent(tour.fleet.events, version, events) ?? isDone;
-  });
-  if (outcome !== true) throw failed(`v${version} was ${outcome.name}: ${outcome.message}`);
+function committed(tour: Tour, version: string): Promise<void> {
+  return waitCommitted(tour, version, () => stateOf(tour)?.release.active);
 }
 
-/** Waits until the device has classified some more windows. */
-async function inferences(tour: Tour, version: string): Promise<void> {
-  const count = (): number =>
-    tour.fleet.inferences.filter(({ model, path }) => path === 'mcu' && model.version === version)
-      .length;
-  const goal = count() + INFERENCES_WATCHED;
-  await waitFor(tour, `inferences of v${version} on the device`, () => count() >= goal);
+/** Some more windows that the device has classified. */
+function inferences(tour: Tour, version: string): Promise<void> {
+  return waitInferences(
+    ...([tour, `v${version} on the device`, INFERENCES_WATCHED] as const),
+    ({ model, path }) => path === 'mcu' && model.version === version,
+  );
 }

@@ -6,13 +6,14 @@ import { MCU_STEPS } from './mcu-steps.ts';
 import {
   eventOf,
   failed,
-  findEvent,
   PUBLISHER,
   reasonOf,
   type Step,
   type StepResult,
   type Tour,
+  waitCommitted,
   waitFor,
+  waitInferences,
 } from './tour.ts';
 import { FLEET, MODEL } from './workshop.ts';
 
@@ -186,24 +187,16 @@ async function release(tour: Tour, version: string): Promise<void> {
   await tour.workshop.assign(PUBLISHER, version);
 }
 
-/** Waits until the device reports the version as committed; one that is refused fails at once. */
-async function committed(tour: Tour, version: string): Promise<void> {
-  const { fleet } = tour;
-  const outcome = await waitFor(tour, `v${version} in service`, () => {
-    const refused = findEvent(fleet.events, version, ['update-refused', 'update-rolled-back']);
-    const active = fleet.state?.models[MODEL]?.active;
-    const done = active?.version === version && active.phase === 'committed';
-    return refused ?? (done ? active : undefined);
-  });
-  if ('name' in outcome) throw failed(`v${version} was ${outcome.name}: ${outcome.message}`);
+function committed(tour: Tour, version: string): Promise<void> {
+  return waitCommitted(tour, version, () => tour.fleet.state?.models[MODEL]?.active);
 }
 
-/** Waits until the version has classified some more windows. */
-async function inferences(tour: Tour, version: string): Promise<void> {
-  const count = (): number =>
-    tour.fleet.inferences.filter(({ model }) => model.version === version).length;
-  const goal = count() + INFERENCES_WATCHED;
-  await waitFor(tour, `inferences of v${version}`, () => count() >= goal);
+/** Some more windows that the version has classified. */
+function inferences(tour: Tour, version: string): Promise<void> {
+  return waitInferences(
+    ...([tour, `v${version}`, INFERENCES_WATCHED] as const),
+    ({ model }) => model.version === version,
+  );
 }
 
 async function stillServes(tour: Tour, version: string): Promise<void> {

@@ -1,6 +1,6 @@
 import { type Clock, DunlinError } from '../core/index.ts';
 import type { Link } from '../link/index.ts';
-import type { DeviceEvent } from '../telemetry/index.ts';
+import type { DeviceEvent, InferenceSample, ModelState } from '../telemetry/index.ts';
 import type { DemoBroker } from './broker.ts';
 import type { FleetView } from './fleet-view.ts';
 import type { Microcontroller } from './microcontroller.ts';
@@ -54,6 +54,33 @@ export function waitFor<T>(
 ): Promise<T> {
   const { clock, signal } = tour;
   return tour.fleet.waitFor(what, find, { clock, signal, timeoutMs: WAIT_MS });
+}
+
+/** Waits until a release is committed in its place; one that is refused fails at once. */
+export async function waitCommitted(
+  tour: Tour,
+  version: string,
+  activeOf: () => ModelState['active'] | undefined,
+): Promise<void> {
+  const outcome = await waitFor(tour, `v${version} in service`, () => {
+    const refusals = ['update-refused', 'update-rolled-back'] as const;
+    const active = activeOf();
+    const isDone = active?.version === version && active.phase === 'committed';
+    return findEvent(tour.fleet.events, version, refusals) ?? isDone;
+  });
+  if (outcome !== true) throw failed(`v${version} was ${outcome.name}: ${outcome.message}`);
+}
+
+/** Waits until some more windows are classified that `isOne` tells from others. */
+export async function waitInferences(
+  tour: Tour,
+  what: string,
+  goal: number,
+  isOne: (inference: InferenceSample) => boolean,
+): Promise<void> {
+  const count = (): number => tour.fleet.inferences.filter(isOne).length;
+  const wanted = count() + goal;
+  await waitFor(tour, `inferences of ${what}`, () => count() >= wanted);
 }
 
 export function eventOf(

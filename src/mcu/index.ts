@@ -17,7 +17,9 @@ export {
   nextStep,
   recordBefore,
 } from './flasher/next-step.ts';
+export { UploadRate } from './flasher/rate.ts';
 export { SmpFlasher, type SmpFlasherOptions } from './flasher/smp-flasher.ts';
+export { GOLDEN_EXPECTED, GOLDEN_INPUT, goldenVectorsOf } from './golden.ts';
 export {
   type FlashImage,
   type FlashSegment,
@@ -67,6 +69,7 @@ export {
   PacketDecoder,
 } from './smp/console-framing.ts';
 export { crc16Xmodem } from './smp/crc16.ts';
+export { ifKnown } from './smp/if-known.ts';
 export {
   ImageGroup,
   type ImageGroupOptions,

@@ -8,6 +8,7 @@ import {
   percentile,
   runBatch,
 } from '../inference/index.ts';
+import { GOLDEN_EXPECTED, GOLDEN_INPUT } from '../mcu/index.ts';
 import { logitsFile } from '../tflite/index.ts';
 import type { ReleaseDocument } from '../update/index.ts';
 import type { McuGolden } from './mcu.ts';
@@ -88,8 +89,8 @@ export async function makeGolden(options: GoldenOptions): Promise<Golden> {
     }
   }
   if (mcu !== undefined) {
-    arrays.set('input_mcu', mcu.input);
-    arrays.set('expected_mcu', mcu.expected);
+    arrays.set(GOLDEN_INPUT, mcu.input);
+    arrays.set(GOLDEN_EXPECTED, mcu.expected);
     paths.mcu = { toleranceAbs: 0 };
   }
   const { count, latencyBudgetUs } = await measure(options);

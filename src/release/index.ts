@@ -8,7 +8,6 @@ export {
   type InitKeysOptions,
   initKeys,
   loadMcuKey,
-  loadMcuPublicKey,
   loadOfflineKey,
   loadOnlineKeys,
   loadRoot,

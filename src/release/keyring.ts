@@ -1,4 +1,4 @@
-import { createPublicKey, type KeyObject } from 'node:crypto';
+import { createPublicKey } from 'node:crypto';
 import { join, resolve } from 'node:path';
 import {
   DunlinError,
@@ -26,7 +26,7 @@ const MAX_KEY_BYTES = 16 * 1024;
 const MIN_PASSPHRASE_CHARACTERS = 8;
 /** Beside the online keys; every agent's configuration names a copy. */
 const ROOT_FILE = 'root.json';
-/** Beside it: the half of the microcontrollers' key that their bootloader is built with, SPKI in PEM. */
+/** Beside it: the half of the microcontrollers' key that their bootloader is given, SPKI in PEM. */
 const MCU_PUBLIC_FILE = 'mcu.pub.pem';
 
 type OfflineRole = (typeof OFFLINE)[number];
@@ -162,18 +162,6 @@ export async function loadMcuKey(
   const text = Buffer.from(bytes).toString('utf8');
   if (text.trimStart().startsWith('{')) return decryptKey(bytes, await readPassphrase(), path);
   return signingKeyFromPem(text, path);
-}
-
-/** `mcu.pub.pem` as a key to verify with. @throws `file-missing`, `input-invalid` */
-export async function loadMcuPublicKey(path: string): Promise<KeyObject> {
-  const pem = await readNamedFile(path, MAX_KEY_BYTES);
-  try {
-    const key = createPublicKey(Buffer.from(pem));
-    if (key.asymmetricKeyType === 'ed25519') return key;
-  } catch (cause) {
-    throw new DunlinError(`${path}: not a public key in PEM`, { code: 'input-invalid', cause });
-  }
-  throw invalid(`${path}: not an Ed25519 key`);
 }
 
 /** @throws `file-missing`, `wrong-passphrase`, `input-invalid` */

@@ -3,13 +3,12 @@ import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
-import { errorCode, nodeFiles } from '../../src/core/index.ts';
+import { errorCode, nodeFiles, verifyingKeyFromPem } from '../../src/core/index.ts';
 import {
   addMcuKey,
   DEFAULT_LIFETIMES,
   initKeys,
   loadMcuKey,
-  loadMcuPublicKey,
   loadOfflineKey,
   loadOnlineKeys,
   loadRoot,
@@ -26,6 +25,8 @@ const base = {
   nowMs: NOW_MS,
   lifetimes: DEFAULT_LIFETIMES,
 };
+
+const publicKey = async (path: string) => verifyingKeyFromPem(await readFile(path, 'utf8'), path);
 
 test('keys are made, opened again, and guarded by mode and passphrase', async (t) => {
   const dir = await mkdtemp(join(tmpdir(), 'dunlin-keys-'));
@@ -102,7 +103,7 @@ test('what the key for microcontrollers signs, its public half in PEM verifies',
   t.is(key.keyid, made.keyids.mcu);
   const bytes = Buffer.from('firmware');
   const signature = sign(null, bytes, key.privateKey);
-  t.true(verify(null, bytes, await loadMcuPublicKey(made.mcuPublicPath), signature));
+  t.true(verify(null, bytes, await publicKey(made.mcuPublicPath), signature));
 
   const pem = join(dir, 'imgtool.pem');
   await writeFile(pem, key.privateKey.export({ format: 'pem', type: 'pkcs8' }));
@@ -110,7 +111,7 @@ test('what the key for microcontrollers signs, its public half in PEM verifies',
   t.is((await loadMcuKey(pem, never)).keyid, key.keyid);
   const public_ = await t.throwsAsync(loadMcuKey(made.mcuPublicPath, never));
   t.is(errorCode(public_), 'input-invalid', 'a public key signs nothing');
-  const private_ = loadMcuPublicKey(join(dir, 'on/root.json'));
+  const private_ = publicKey(join(dir, 'on/root.json'));
   t.is(errorCode(await t.throwsAsync(private_)), 'input-invalid');
 });
 

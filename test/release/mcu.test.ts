@@ -13,6 +13,7 @@ import {
   type NpyArray,
   parseNpy,
   parseNpz,
+  verifyingKeyFromPem,
 } from '../../src/core/index.ts';
 import {
   IMAGE_FLAG_NON_BOOTABLE,
@@ -22,7 +23,7 @@ import {
   verifyMcubootImage,
 } from '../../src/mcu/index.ts';
 import { compileModel, decodePlan, planOracle, referenceExecutor } from '../../src/plan/index.ts';
-import { loadMcuKey, loadMcuPublicKey } from '../../src/release/index.ts';
+import { loadMcuKey } from '../../src/release/index.ts';
 import { parseModel } from '../../src/tflite/index.ts';
 import type { ReleaseDocument } from '../../src/update/index.ts';
 import { cortexCode, elfFile, hexFile } from '../mcu/image-files.ts';
@@ -40,7 +41,8 @@ const keys = (async () => {
   const pem = join(dir, 'mcu.pem');
   const { privateKey } = await loadMcuKey(key, async () => 'correct horse battery');
   await writeFile(pem, privateKey.export({ format: 'pem', type: 'pkcs8' }));
-  return { dir, key, pem, publicKey: await loadMcuPublicKey(join(dir, 'on/mcu.pub.pem')) };
+  const publicPem = await readFile(join(dir, 'on/mcu.pub.pem'), 'utf8');
+  return { dir, key, pem, publicKey: verifyingKeyFromPem(publicPem, 'mcu.pub.pem') };
 })();
 test.after.always(async () => rm((await keys).dir, { recursive: true }));
 

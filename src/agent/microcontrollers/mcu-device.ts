@@ -1,9 +1,10 @@
-import { type Clock, DunlinError, errorCode, errorMessage, type Logger } from '../../core/index.ts';
+import { type Clock, errorMessage, type Logger } from '../../core/index.ts';
 import {
   type Flasher,
   type FlashJob,
   type FlashJournal,
   ImageGroup,
+  ifKnown,
   type McuInference,
   ModelGroup,
   type ModelLog,
@@ -117,8 +118,7 @@ export class McuDevice {
 
   /** Whether a job was interrupted that `resume` would go on with. */
   async isInterrupted(): Promise<boolean> {
-    const record = await this.#options.journal.read();
-    return record !== undefined && record.phase !== 'done' && record.phase !== 'failed';
+    return (await this.#options.journal.readUnfinished()) !== undefined;
   }
 
   /** Whether the last job, over or not, was about a file of this release. */
@@ -193,18 +193,17 @@ export class McuDevice {
   async poll(signal: Signal): Promise<McuReading | undefined> {
     return await this.#line.run(async () => {
       this.#running = await this.#readRunning(this.#running?.bootloader, signal);
-      try {
-        const statistics = await this.#models.readStatistics(signal);
-        if (statistics.resets !== this.#resets) this.#logSince = 0;
-        this.#resets = statistics.resets;
-        const log = await this.#models.readLog(this.#logSince, signal);
-        this.#logSince = log.next;
-        return { statistics, log };
-      } catch (error) {
-        if (errorCode(error) !== 'mcu-unsupported') throw error;
-        return undefined;
-      }
+      return await ifKnown(this.#readNumbers(signal));
     }, signal);
+  }
+
+  async #readNumbers(signal: Signal): Promise<McuReading> {
+    const statistics = await this.#models.readStatistics(signal);
+    if (statistics.resets !== this.#resets) this.#logSince = 0;
+    this.#resets = statistics.resets;
+    const log = await this.#models.readLog(this.#logSince, signal);
+    this.#logSince = log.next;
+    return { statistics, log };
   }
 
   /** @param input of exactly the size of the active model's inputs */
@@ -240,9 +239,9 @@ export class McuDevice {
   }
 
   async #readRunning(bootloader: string | undefined, signal: Signal): Promise<McuRunning> {
-    const images = await optional(this.#images.readState(signal));
+    const images = await ifKnown(this.#images.readState(signal));
     const firmware = images?.find(({ active }) => active === true);
-    const state = await optional(this.#models.readState(signal));
+    const state = await ifKnown(this.#models.readState(signal));
     const model = state?.slots.find(({ confirmed }) => confirmed === true);
     // Zephyr's firmware says its board elsewhere; `connect` has compared it already.
     const board = state?.board ?? this.#options.boards[0] ?? '';
@@ -262,14 +261,4 @@ export class McuDevice {
 
 function hex(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString('hex');
-}
-
-/** Undefined where the device does not know the command. */
-async function optional<T>(asked: Promise<T>): Promise<T | undefined> {
-  try {
-    return await asked;
-  } catch (error) {
-    if (error instanceof DunlinError && error.code === 'mcu-unsupported') return undefined;
-    throw error;
-  }
 }

@@ -1,5 +1,5 @@
-import { DunlinError, type ErrorCode, parseNpz } from '../../core/index.ts';
-import { type GoldenVector, MAX_GOLDEN_VECTORS, parseMcubootImage } from '../../mcu/index.ts';
+import { DunlinError, type ErrorCode, errorMessage, parseNpz } from '../../core/index.ts';
+import { type GoldenVector, goldenVectorsOf, parseMcubootImage } from '../../mcu/index.ts';
 import {
   firmwareArtifact,
   GOLDEN_ARTIFACT,
@@ -76,21 +76,11 @@ export function mcuGoldenVectors({ document, artifacts }: StoredRelease): Golden
   const npz = artifacts.get(GOLDEN_ARTIFACT);
   if (npz === undefined) throw missing(document, GOLDEN_ARTIFACT);
   const arrays = parseNpz(npz, GOLDEN_ARTIFACT, MAX_GOLDEN_BYTES);
-  const [inputs, outputs] = ['input_mcu', 'expected_mcu'].map((name) => arrays.get(name));
-  const count = inputs?.shape[0] ?? 0;
-  const fits = count > 0 && count <= MAX_GOLDEN_VECTORS && outputs?.shape[0] === count;
-  if (inputs?.type !== 'int8' || outputs?.type !== 'int8' || !fits) {
-    throw mismatch(`release ${document.version} has no golden vectors for microcontrollers`);
+  try {
+    return goldenVectorsOf(arrays, `${GOLDEN_ARTIFACT} of ${document.version}`);
+  } catch (cause) {
+    throw failure(errorMessage(cause), 'golden-mismatch', cause);
   }
-  return Array.from({ length: count }, (_, index) => ({
-    input: row(inputs.data, index, count),
-    output: row(outputs.data, index, count),
-  }));
-}
-
-function row({ buffer, byteOffset, byteLength }: Int8Array, index: number, count: number) {
-  const rowBytes = byteLength / count;
-  return new Uint8Array(buffer, byteOffset + index * rowBytes, rowBytes);
 }
 
 function artifactFor(engine: string | undefined): string {
@@ -104,10 +94,6 @@ function missing({ version }: ReleaseDocument, what: string): DunlinError {
   return failure(`release ${version} has no ${what}`, 'release-missing');
 }
 
-function mismatch(message: string): DunlinError {
-  return failure(message, 'golden-mismatch');
-}
-
-function failure(message: string, code: ErrorCode): DunlinError {
-  return new DunlinError(message, { code });
+function failure(message: string, code: ErrorCode, cause?: unknown): DunlinError {
+  return new DunlinError(message, { code, cause });
 }

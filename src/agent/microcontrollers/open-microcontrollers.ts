@@ -1,4 +1,4 @@
-import { createPublicKey, type KeyObject } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import {
   type Clock,
@@ -6,6 +6,7 @@ import {
   type Files,
   type Logger,
   readNamedFile,
+  verifyingKeyFromPem,
 } from '../../core/index.ts';
 import {
   FlashJournal,
@@ -174,12 +175,6 @@ function deviceDir(stateDir: string, name: string): string {
 
 /** @throws `file-missing`, `input-invalid` */
 async function keysOf(path: string): Promise<{ readonly keys: readonly KeyObject[] }> {
-  const pem = Buffer.from(await readNamedFile(path, MAX_KEY_BYTES));
-  try {
-    const key = createPublicKey(pem);
-    if (key.asymmetricKeyType === 'ed25519') return { keys: [key] };
-  } catch (cause) {
-    throw new DunlinError(`${path}: not a public key in PEM`, { code: 'input-invalid', cause });
-  }
-  throw new DunlinError(`${path}: not an Ed25519 key`, { code: 'input-invalid' });
+  const pem = Buffer.from(await readNamedFile(path, MAX_KEY_BYTES)).toString('utf8');
+  return { keys: [verifyingKeyFromPem(pem, path)] };
 }

@@ -5,8 +5,10 @@ import {
   buildMcubootImage,
   echo,
   IMAGE_FLAG_NON_BOOTABLE,
+  ifKnown,
   ModelGroup,
   type SmpClient,
+  UploadRate,
 } from '../../mcu/index.ts';
 import type { CommandIo } from '../command.ts';
 import { integerValue } from '../option-values.ts';
@@ -81,10 +83,7 @@ async function measureRoundTrips(client: SmpClient, count: number, signal: Abort
 
 /** Null where no model runs, or the firmware knows none. */
 async function measureInference(models: ModelGroup, count: number, signal: AbortSignal) {
-  const state = await models.readState(signal).catch((error: unknown) => {
-    if (error instanceof DunlinError && error.code === 'mcu-unsupported') return undefined;
-    throw error;
-  });
+  const state = await ifKnown(models.readState(signal));
   if (state?.in === undefined) return null;
   const input = new Uint8Array(state.in);
   const onDeviceUs: (number | undefined)[] = [];
@@ -125,20 +124,13 @@ async function measureUpload(
     flags: IMAGE_FLAG_NON_BOOTABLE,
   });
   const progress = new ProgressLine(io, systemClock.monotonicMs);
+  const rate = new UploadRate(systemClock, 'upload', file.byteLength);
   const startedMs = systemClock.monotonicMs();
   try {
     await models.upload(file, {
       signal: io.signal,
-      onProgress: (done) => {
-        const elapsedMs = systemClock.monotonicMs() - startedMs;
-        const bytesPerSecond = elapsedMs > 0 ? (1000 * done.doneBytes) / elapsedMs : 0;
-        const remainingMs =
-          bytesPerSecond > 0
-            ? (1000 * (done.totalBytes - done.doneBytes)) / bytesPerSecond
-            : undefined;
-        const text = transferText({ ...done, bytesPerSecond, remainingMs });
-        progress.show('upload', done.doneBytes, done.totalBytes, text);
-      },
+      onProgress: ({ doneBytes, totalBytes }) =>
+        progress.show('upload', doneBytes, totalBytes, transferText(rate.at(doneBytes))),
     });
   } finally {
     progress.end();

@@ -1,7 +1,7 @@
-import { errorCode } from '../../core/index.ts';
 import {
   ImageGroup,
   type ImageState,
+  ifKnown,
   ModelGroup,
   type ModelState,
   type ModelStatistics,
@@ -28,26 +28,17 @@ export interface DeviceFacts {
 export async function readFacts(client: SmpClient, signal: AbortSignal): Promise<DeviceFacts> {
   const [images, models] = [new ImageGroup(client), new ModelGroup(client)];
   // First, since every firmware knows it: a line without a device ends here.
-  const parameters = await known(readParameters(client, { signal }));
-  const state = await known(models.readState(signal));
+  const parameters = await ifKnown(readParameters(client, { signal }));
+  const state = await ifKnown(models.readState(signal));
   return {
     parameters,
-    board: state?.board ?? (await known(readInfo(client, 'i', { signal }))),
-    bootloader: (await known(readBootloader(client, undefined, { signal })))?.bootloader,
-    images: await known(images.readState(signal)),
-    slots: await known(images.readSlots(signal)),
+    board: state?.board ?? (await ifKnown(readInfo(client, 'i', { signal }))),
+    bootloader: (await ifKnown(readBootloader(client, undefined, { signal })))?.bootloader,
+    images: await ifKnown(images.readState(signal)),
+    slots: await ifKnown(images.readSlots(signal)),
     models: state,
-    statistics: state === undefined ? undefined : await known(models.readStatistics(signal)),
+    statistics: state === undefined ? undefined : await ifKnown(models.readStatistics(signal)),
   };
-}
-
-async function known<T>(asked: Promise<T>): Promise<T | undefined> {
-  try {
-    return await asked;
-  } catch (error) {
-    if (errorCode(error) === 'mcu-unsupported') return undefined;
-    throw error;
-  }
 }
 
 /** The version of what runs, or undefined. */

@@ -37,8 +37,8 @@ export class FlashRun {
   /** @throws what `Flasher.flash` does */
   async flash(client: SmpClient, job: FlashJob): Promise<FlashReport> {
     return await this.#run(client, async (flasher, journalDir) => {
-      const before = await new FlashJournal(nodeFiles, journalDir).read();
-      if (before !== undefined && before.phase !== 'done' && before.phase !== 'failed') {
+      const before = await new FlashJournal(nodeFiles, journalDir).readUnfinished();
+      if (before !== undefined) {
         this.#io.err(`note: the unfinished ${before.kind} ${before.version} is given up\n`);
       }
       return await flasher.flash(job, this.#options());
@@ -101,12 +101,11 @@ export class FlashRun {
 }
 
 async function hasUnfinishedJob(journalDir: string): Promise<boolean> {
-  const record = await new FlashJournal(nodeFiles, journalDir).read();
-  return record !== undefined && record.phase !== 'done' && record.phase !== 'failed';
+  return (await new FlashJournal(nodeFiles, journalDir).readUnfinished()) !== undefined;
 }
 
 /** `12.3 of 45.6 kB, 9.8 kB/s, 4 s left` */
-export function transferText(progress: Omit<FlashProgress, 'step'>): string {
+export function transferText(progress: FlashProgress): string {
   const { doneBytes, totalBytes, bytesPerSecond, remainingMs } = progress;
   const kB = (bytes: number): string => (bytes / 1000).toFixed(1);
   const rate = bytesPerSecond === 0 ? '' : `, ${kB(bytesPerSecond)} kB/s`;

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import { DunlinError, type NpyArray, parseNpz, readNamedFile } from '../../core/index.ts';
+import { DunlinError, parseNpz, readNamedFile } from '../../core/index.ts';
 import {
   type GoldenVector,
+  goldenVectorsOf,
   looksLikeMcuboot,
-  MAX_GOLDEN_VECTORS,
   parseMcubootImage,
   verifyMcubootImage,
 } from '../../mcu/index.ts';
@@ -74,14 +74,8 @@ export function requireWidths(
 
 /** The vectors of a golden.npz, or of the one in a release directory. @throws `file-*`, `input-invalid` */
 export async function readGolden(path: string): Promise<GoldenVector[]> {
-  const arrays = parseNpz(await readNamedFile(path, MAX_GOLDEN_BYTES), path, MAX_GOLDEN_BYTES);
-  const [inputs, outputs] = ['input_mcu', 'expected_mcu'].map((name) =>
-    rowsOf(arrays.get(name), `${path}: ${name}`),
-  );
-  if (inputs!.length !== outputs!.length) {
-    throw invalid(`${path}: ${inputs!.length} inputs and ${outputs!.length} outputs`);
-  }
-  return inputs!.map((input, index) => ({ input, output: outputs![index]! }));
+  const bytes = await readNamedFile(path, MAX_GOLDEN_BYTES);
+  return goldenVectorsOf(parseNpz(bytes, path, MAX_GOLDEN_BYTES), path);
 }
 
 export async function releaseGoldenPath(release: string): Promise<string> {
@@ -124,19 +118,6 @@ function joined(arrays: readonly Int8Array[]): Uint8Array {
   return Buffer.concat(
     arrays.map(({ buffer, byteOffset, byteLength }) => Buffer.from(buffer, byteOffset, byteLength)),
   );
-}
-
-function rowsOf(array: NpyArray | undefined, what: string): Uint8Array[] {
-  if (array === undefined) {
-    throw invalid(`${what}: no such array; a release built with --mcu or --mcu-tflite has it`);
-  }
-  const [count, bytes, ...more] = array.shape;
-  const isMatrix = array.type === 'int8' && bytes !== undefined && more.length === 0;
-  if (!isMatrix || count === 0 || count! > MAX_GOLDEN_VECTORS) {
-    throw invalid(`${what}: not int8 [count, bytes] with a count of 1 to ${MAX_GOLDEN_VECTORS}`);
-  }
-  const all = new Uint8Array(array.data.buffer, array.data.byteOffset, array.data.byteLength);
-  return Array.from({ length: count! }, (_, row) => all.subarray(row * bytes, (row + 1) * bytes));
 }
 
 function invalid(message: string): DunlinError {

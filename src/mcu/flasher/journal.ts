@@ -90,6 +90,12 @@ export class FlashJournal {
     }
   }
 
+  /** The job that was interrupted. @throws as `read` */
+  async readUnfinished(): Promise<JournalRecord | undefined> {
+    const record = await this.read();
+    return record === undefined || isOver(record) ? undefined : record;
+  }
+
   /** Starts a job in the place of the one before. */
   async begin(
     record: Omit<JournalRecord, 'payloadSha256'>,
@@ -140,6 +146,6 @@ export class FlashJournal {
   }
 }
 
-export function isOver({ phase }: JournalRecord): boolean {
+function isOver({ phase }: JournalRecord): boolean {
   return phase === 'done' || phase === 'failed';
 }

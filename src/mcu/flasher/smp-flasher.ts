@@ -21,7 +21,7 @@ import {
   mayPass,
   requireBoard,
 } from './flasher.ts';
-import { FlashJournal, type FlashPayload, isOver, type JournalRecord } from './journal.ts';
+import { FlashJournal, type FlashPayload, type JournalRecord } from './journal.ts';
 import { type FlashStep, givenUp, nextStep, recordBefore } from './next-step.ts';
 import { UploadRate } from './rate.ts';
 import { identifyDevice, requireRoom, type SmpTarget, smpTarget } from './smp-target.ts';
@@ -131,8 +131,8 @@ export class SmpFlasher implements Flasher {
   }
 
   async resume(options: FlashOptions = {}): Promise<FlashResult | undefined> {
-    const record = await this.#journal.read();
-    if (record === undefined || isOver(record)) return undefined;
+    const record = await this.#journal.readUnfinished();
+    if (record === undefined) return undefined;
     const { client, logger } = this.#options;
     logger.info(`${client.lineName}: going on with ${record.version}`);
     try {

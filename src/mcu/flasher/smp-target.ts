@@ -1,5 +1,6 @@
-import { DunlinError, type ErrorCode, errorCode } from '../../core/index.ts';
+import { DunlinError } from '../../core/index.ts';
 import type { SmpClient } from '../smp/client.ts';
+import { ifKnown } from '../smp/if-known.ts';
 import { ImageGroup } from '../smp/image-group.ts';
 import { ModelGroup } from '../smp/model-group.ts';
 import { readBootloader, readInfo, reset } from '../smp/os-group.ts';
@@ -41,7 +42,7 @@ function firmwareTarget(client: SmpClient): SmpTarget {
       );
     },
     async slotBytes(signal) {
-      const slots = await optional(images.readSlots(signal));
+      const slots = await ifKnown(images.readSlots(signal));
       const [first] = slots ?? [];
       return first?.max_image_size ?? first?.slots.find(({ slot }) => slot === 1)?.size;
     },
@@ -94,25 +95,14 @@ export async function identifyDevice(
   target: SmpTarget,
   signal: Signal,
 ): Promise<DeviceIdentity> {
-  const state = await optional(new ModelGroup(client).readState(signal), 'mcu-busy');
-  const board = state?.board ?? (await optional(readInfo(client, 'i', { signal })));
-  const bootloader = await optional(readBootloader(client, undefined, { signal }));
+  const state = await ifKnown(new ModelGroup(client).readState(signal), 'mcu-busy');
+  const board = state?.board ?? (await ifKnown(readInfo(client, 'i', { signal })));
+  const bootloader = await ifKnown(readBootloader(client, undefined, { signal }));
   return {
     board,
     bootloader: bootloader?.bootloader,
-    slotBytes: await optional(target.slotBytes(signal)),
+    slotBytes: await ifKnown(target.slotBytes(signal)),
   };
-}
-
-/** Undefined where the device does not know the command, or refuses it with this code. */
-async function optional<T>(asked: Promise<T>, or?: ErrorCode): Promise<T | undefined> {
-  try {
-    return await asked;
-  } catch (error) {
-    const code = errorCode(error);
-    if (code === 'mcu-unsupported' || (code !== undefined && code === or)) return undefined;
-    throw error;
-  }
 }
 
 const ORDER: readonly Place[] = ['absent', 'stored', 'pending', 'trial', 'confirmed'];
