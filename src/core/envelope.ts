@@ -74,7 +74,7 @@ export function signingKeyFromPem(pem: string, what: string): SigningKey {
   throw new DunlinError(`${what}: not an Ed25519 key`, { code: 'input-invalid' });
 }
 
-/** What verifies signatures of others than documents. @throws `input-invalid` when the PEM holds no Ed25519 public key */
+/** For signatures that are no envelope's. @throws `input-invalid` when the PEM holds no Ed25519 public key */
 export function verifyingKeyFromPem(pem: string, what: string): KeyObject {
   try {
     const key = createPublicKey(pem);
