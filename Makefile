@@ -16,6 +16,7 @@ endif
 
 DUNLIN := node dist/src/cli/main.js
 AVA := node_modules/.bin/ava
+KERNELS := dist/src/optimize/train/kernels.wasm
 NATIVE := src/inference/native/build/Release
 # Debian packages: the first for building the native addons, the others for tests alone.
 DEBIAN_BUILD := g++ make python3
@@ -81,8 +82,13 @@ native-device: debian-build
 examples: build
 	@node dist/examples/motor/make.js
 
-build: node_modules/.package-lock.json
+build: node_modules/.package-lock.json $(KERNELS)
 	@node_modules/.bin/tsc -b
+
+# The kernels of training are AssemblyScript: TypeScript that becomes WebAssembly.
+$(KERNELS): $(wildcard src/optimize/train/kernels/*.ts) node_modules/.package-lock.json
+	@mkdir -p $(dir $@)
+	@node_modules/.bin/asc src/optimize/train/kernels/index.ts -O3 --enable simd --runtime stub --importMemory -o $@
 
 lint: node_modules/.package-lock.json
 	@node_modules/.bin/biome check --error-on-warnings

@@ -1,0 +1,8 @@
+/**
+ * The kernels of training, in AssemblyScript: TypeScript that becomes WebAssembly with vectors of four float32. Its
+ * arithmetic is the same to the last bit on every processor, so that a training run gives the same file everywhere. The
+ * caller owns the memory and passes addresses in bytes.
+ */
+export { adam, add, clamp, fakeQuantize, fillRows, maskOutside, sumRows } from './elementwise';
+export { gemm, transpose } from './gemm';
+export { addColumnsToImage, depthwise, depthwiseBackward, imageToColumns } from './window';

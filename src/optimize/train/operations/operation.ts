@@ -1,0 +1,32 @@
+import type { Graph, TfliteOperator } from '../../../tflite/index.ts';
+import type { TrainingMemory } from '../memory.ts';
+import type { Parameter } from '../parameter.ts';
+import type { TrainingTensor } from '../tensor.ts';
+
+/** One operator of the model that can go both ways over a batch. */
+export interface Operation {
+  /** Writes `computed` of its outputs from `values` of its inputs. */
+  forward(): void;
+  /** Adds to the gradients of its inputs (those that are trained) and parameters, from those of its outputs. */
+  backward(): void;
+}
+
+/** What an operation is made of. */
+export interface OperationDraft {
+  readonly graph: Graph;
+  readonly operator: TfliteOperator;
+  readonly builtin: string;
+  readonly batch: number;
+  readonly memory: TrainingMemory;
+  /** By position; undefined where the operator leaves one out, and for weights and biases. */
+  readonly inputs: readonly (TrainingTensor | undefined)[];
+  readonly outputs: readonly TrainingTensor[];
+  readonly weights: Parameter | undefined;
+  readonly bias: Parameter | undefined;
+  /** The values of a constant input (axes, paddings, a shape). */
+  constant(position: number): number[];
+  /** @throws `model-unsupported` naming the layer */
+  refuse(reason: string): never;
+}
+
+export type OperationBuilder = (draft: OperationDraft) => Operation;
