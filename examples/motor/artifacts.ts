@@ -1,6 +1,6 @@
 /** Everything that is checked in, made from seeds. */
 import { brotliCompressSync } from 'node:zlib';
-import { formatNpy } from '../../src/core/index.ts';
+import { formatNpy, Random } from '../../src/core/index.ts';
 import { serializeModel } from '../../src/tflite/index.ts';
 import { toFloatModel } from './export.ts';
 import { toInt8File } from './int8.ts';
@@ -15,7 +15,6 @@ import {
   type VersionMetrics,
 } from './metrics.ts';
 import { createMotorNetwork, type Network } from './network.ts';
-import { Random } from './random.ts';
 import { measureAccuracy } from './runtime.ts';
 import { AXES, CONDITIONS, simulateSet, WINDOW_SAMPLES, type WindowSet } from './simulate.ts';
 import { type Progress, type TrainingPlan, train } from './train.ts';

@@ -3,7 +3,7 @@
  * [length, channels], time first, so a convolution's receptive field is one contiguous run of values and
  * both passes are sums over runs. All sums are in double precision and in one order: reproducible.
  */
-import type { Random } from './random.ts';
+import type { Random } from '../../src/core/index.ts';
 
 export interface Shape {
   readonly length: number;

@@ -1,5 +1,5 @@
+import type { Random } from '../../src/core/index.ts';
 import { Conv, Depthwise, type Layer, Mean, type Parameter, type Shape, sizeOf } from './layers.ts';
-import type { Random } from './random.ts';
 import { AXES, CONDITIONS, WINDOW_SAMPLES } from './simulate.ts';
 
 /** Layers in a row, and the buffers that one window needs on its way through and back. */

@@ -1,4 +1,4 @@
-import type { Random } from './random.ts';
+import type { Random } from '../../src/core/index.ts';
 
 export interface RingOptions {
   readonly resonanceHz: number;

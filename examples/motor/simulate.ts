@@ -2,7 +2,7 @@
  * A two-pole induction motor on an inverter, driving a load through a coupling, with an accelerometer on
  * its drive-end bearing. The formulas and their sources are in README.md; equation numbers refer to it.
  */
-import { Random } from './random.ts';
+import { Random } from '../../src/core/index.ts';
 import { Ring } from './ring.ts';
 
 export const CONDITIONS = ['healthy', 'imbalance', 'misalignment', 'bearing-fault'] as const;

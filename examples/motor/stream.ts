@@ -2,7 +2,7 @@
 import { realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { Random } from './random.ts';
+import { Random } from '../../src/core/index.ts';
 import { AXES, CONDITIONS, type Condition, Machine, SAMPLE_RATE_HZ } from './simulate.ts';
 
 const USAGE = `usage: stream.js [--rate-hz HZ] [--seed N] [--schedule CONDITION:SECONDSs,…]

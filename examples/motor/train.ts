@@ -1,6 +1,6 @@
+import { Random } from '../../src/core/index.ts';
 import type { Parameter } from './layers.ts';
 import type { Network } from './network.ts';
-import { Random } from './random.ts';
 import { CONDITIONS, simulateWindow } from './simulate.ts';
 
 export interface TrainingPlan {

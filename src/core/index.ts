@@ -8,4 +8,5 @@ export * from './inner-abort.ts';
 export * from './logger.ts';
 export * from './npy.ts';
 export * from './npz.ts';
+export * from './random.ts';
 export * from './schema.ts';

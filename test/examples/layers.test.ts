@@ -1,9 +1,9 @@
 import test, { type ExecutionContext } from 'ava';
 import { Conv, Depthwise, type Layer, Mean, sizeOf } from '../../examples/motor/layers.ts';
 import { createMotorNetwork, Network, softmax } from '../../examples/motor/network.ts';
-import { Random } from '../../examples/motor/random.ts';
 import { simulateWindow } from '../../examples/motor/simulate.ts';
 import { argmax, sparsityAt, train } from '../../examples/motor/train.ts';
+import { Random } from '../../src/core/index.ts';
 
 const STEP = 1e-2;
 /** Values are float32, so a difference quotient is good to about a thousandth. */

@@ -1,6 +1,5 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { Random } from '../../examples/motor/random.ts';
 import {
   AXES,
   BPFO_PER_TURN,
@@ -14,6 +13,7 @@ import {
   simulateWindow,
   WINDOW_VALUES,
 } from '../../examples/motor/simulate.ts';
+import { Random } from '../../src/core/index.ts';
 
 const SPEED_HZ = 30;
 const SAMPLES = 4096;
