@@ -186,6 +186,8 @@ function taskOf({ step, subject }: Progress): string {
       return `choosing ranges for ${subject}`;
     case 'evaluate':
       return `measuring ${subject}`;
+    case 'microcontroller':
+      return `compiling ${subject} for a microcontroller`;
   }
 }
 

@@ -13,3 +13,4 @@ export * from './report-document.ts';
 export * from './request.ts';
 export { classCount, modelInputs, samplesOf } from './sample-inputs.ts';
 export * from './samples/index.ts';
+export * from './variant-names.ts';

@@ -1,11 +1,12 @@
 import { bestLatency, type Loss, lossOf } from '../choose.ts';
 import type { Agreement, LayerError, Report, Variant } from '../report-document.ts';
+import { FLOAT_VARIANT } from '../variant-names.ts';
 import { bytes, decibels, duration, points, smallShare } from './format.ts';
 
 /** What the page derives from a report: which variant it is about, its best path, its loss, what its budget says. */
 
 export function floatVariant(report: Report): Variant | undefined {
-  return report.variants.find((variant) => variant.name === 'float');
+  return report.variants.find((variant) => variant.name === FLOAT_VARIANT);
 }
 
 export function chosenVariant(report: Report): Variant | undefined {
