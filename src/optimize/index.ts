@@ -3,6 +3,7 @@ export * from './choose.ts';
 export * from './compare.ts';
 export * from './edge-tpu.ts';
 export { openFloatModel } from './float-model.ts';
+export * from './gains.ts';
 export * from './machine-facts.ts';
 export { agreementOf, type Rows } from './measure/agreement.ts';
 export type { Samples } from './measure/sample-runs.ts';
