@@ -12,17 +12,15 @@ import {
   boardNames,
   type CompiledPlan,
   compileModel,
-  decodePlan,
   type PlanRun,
   readBoard,
   requireRoom,
-  runInQemu,
 } from '../plan/index.ts';
 import { MAX_MODEL_BYTES, parseModel } from '../tflite/index.ts';
 import type { CommandIo } from './command.ts';
 import { PLAN_TARGET_NAMES, type PlanTargetName, planTarget } from './plan-target.ts';
-import { runProgramUntil } from './run-program.ts';
 import { grouped, table } from './table.ts';
+import { zeroInference } from './zero-inference.ts';
 
 interface CommandOptions {
   readonly target?: PlanTargetName;
@@ -82,7 +80,7 @@ async function compile(io: CommandIo, file: string, options: CommandOptions): Pr
   const plan = compileModel(model, planTarget(target), what, { smallest: options.smallest });
   if (board !== undefined) requireRoom(plan, board, what);
   const out = options.out ?? file.replace(/(\.tflite)?$/, '.plan');
-  const profile = options.profile ? await profileOf(io, plan) : undefined;
+  const profile = options.profile ? await zeroInference(plan.bytes, true, io.signal) : undefined;
   try {
     await writeFileAtomic(nodeFiles, out, plan.bytes);
   } catch (cause) {
@@ -91,20 +89,6 @@ async function compile(io: CommandIo, file: string, options: CommandOptions): Pr
   }
   const report = options.json ? jsonOf(out, target, plan, board, profile) : undefined;
   io.out(report ?? textOf(out, target, plan, board, profile));
-}
-
-/** One sample of zero points: how much work a plan is does not depend on the values. */
-async function profileOf(io: CommandIo, { bytes }: CompiledPlan): Promise<PlanRun> {
-  const { inputs } = decodePlan(bytes, 'the compiled plan');
-  const zeros = inputs.flatMap(({ sizeBytes, zeroPoint }) =>
-    new Array<number>(sizeBytes).fill(zeroPoint),
-  );
-  return runInQemu({
-    plan: bytes,
-    inputs: Uint8Array.from(zeros),
-    profile: true,
-    runProgram: runProgramUntil(io.signal),
-  });
 }
 
 /** Instructions of each operation, whose steps follow one another. */

@@ -1,26 +1,24 @@
-import { basename, join } from 'node:path';
+import { basename } from 'node:path';
 import { Command, Option } from 'commander';
 import { DunlinError, nodeFiles, readNamedFile, systemClock } from '../core/index.ts';
 import {
-  bestLatency,
   checkOutputDirectory,
+  limitsMicrocontroller,
   MODES,
   type Mode,
   machineFacts,
-  type Optimized,
   openFloatModel,
   optimize,
   type Progress,
   parseBudget,
   RANGE_METHODS,
   type RangeMethod,
-  REPORT_PAGE_FILE,
-  type Report,
-  type Variant,
   writeOptimized,
 } from '../optimize/index.ts';
 import { MAX_MODEL_BYTES } from '../tflite/index.ts';
 import type { CommandIo } from './command.ts';
+import { microcontrollerFacts } from './microcontroller-facts.ts';
+import { describe } from './optimize-text.ts';
 import { integerValue } from './option-values.ts';
 import { ProgressLine } from './progress-line.ts';
 import {
@@ -30,7 +28,6 @@ import {
   readModelLabels,
   readModelSamples,
 } from './sample-options.ts';
-import { grouped, table } from './table.ts';
 
 const HELP = `
 Calibration samples are what the model will meet on the device, a few hundred of them: an .npy or .npz of shape
@@ -43,8 +40,12 @@ one of them.
 
 A budget picks the variant, about the smallest that keeps every limit, and of those the fastest. Limits:
 size, compressed, memory (bytes, with k or M), latency (us or ms, on this machine), drop (in percent: of accuracy with
---labels, else of agreement with float, or of the signal where the model does not classify), sqnr (dB). Without one it
-is about the smallest that was made, and the report says what it loses.
+--labels, else of agreement with float, or of the signal where the model does not classify), sqnr (dB), and of a
+microcontroller flash, ram (bytes) and instructions. Without one it is about the smallest that was made, and the report
+says what it loses.
+
+Variants that are int8 throughout are also compiled for a Cortex-M4: flash, RAM, and the instructions of an inference
+where "make firmware" and the Debian package qemu-system-arm are there to count them. --no-microcontroller saves that.
 
 --out holds the variants, report.html to look at, report.json for scripts, and is what "dunlin release build --from"
 takes. Status 8 means that no variant fits the budget; the directory is written all the same.
@@ -67,6 +68,7 @@ interface OptimizeOptions {
   readonly outputType: 'int8' | 'float32';
   readonly fullyInt8: boolean;
   readonly biasCorrection: boolean;
+  readonly microcontroller: boolean;
   readonly imageRange?: string;
   readonly array?: string;
   readonly maxSamples?: string;
@@ -102,6 +104,7 @@ export function optimizeCommand(io: CommandIo): Command {
     )
     .option('--fully-int8', 'refuse a model of which an operator would stay in float', false)
     .option('--no-bias-correction', 'do not make up for the mean error of rounded weights')
+    .option('--no-microcontroller', 'do not find out what int8 variants take of a Cortex-M4')
     .option('--image-range <range>', IMAGE_RANGE_HELP)
     .option('--array <name>', 'which array of an .npz')
     .option('--max-samples <n>', 'take so many calibration samples, evenly spread over all')
@@ -112,6 +115,12 @@ export function optimizeCommand(io: CommandIo): Command {
 
 async function run(io: CommandIo, file: string, options: OptimizeOptions): Promise<void> {
   const budget = options.budget === undefined ? {} : parseBudget(options.budget);
+  if (!options.microcontroller && limitsMicrocontroller(budget)) {
+    throw new DunlinError(
+      '--budget: flash, ram and instructions are not known with --no-microcontroller; leave one of the two out',
+      { code: 'usage' },
+    );
+  }
   await checkOutputDirectory(nodeFiles, options.out);
   const progress = new ProgressLine(io, systemClock.monotonicMs);
   const what = basename(file);
@@ -135,12 +144,22 @@ async function run(io: CommandIo, file: string, options: OptimizeOptions): Promi
     machine: machineFacts(),
     nowMs: systemClock.nowMs(),
     load: measuringLoader(io),
+    ...(options.microcontroller
+      ? {
+          microcontroller: (bytes: Uint8Array, name: string) =>
+            microcontrollerFacts(bytes, name, io.signal),
+        }
+      : {}),
     signal: io.signal,
     onProgress: (at) => progress.show(taskOf(at), at.done, at.total),
   });
   progress.end();
   await writeOptimized(nodeFiles, options.out, optimized);
-  io.out(options.json ? `${JSON.stringify(optimized.report)}\n` : describe(optimized, options.out));
+  io.out(
+    options.json
+      ? `${JSON.stringify(optimized.report)}\n`
+      : describe(optimized.report, options.out),
+  );
   const { choice } = optimized.report;
   if (choice.variant === undefined)
     throw new DunlinError(choice.reason, { code: 'budget-not-met' });
@@ -186,51 +205,7 @@ function taskOf({ step, subject }: Progress): string {
       return `choosing ranges for ${subject}`;
     case 'evaluate':
       return `measuring ${subject}`;
+    case 'microcontroller':
+      return `compiling ${subject} for a microcontroller`;
   }
 }
-
-function describe({ report }: Optimized, out: string): string {
-  const columns = columnsOf(report);
-  const rows = [
-    columns.map(([heading]) => heading),
-    ...report.variants.map((variant) => columns.map(([, cell]) => cell(variant))),
-  ];
-  return [
-    ...table(rows),
-    '',
-    report.choice.reason,
-    ...report.warnings.map(({ message }) => `note: ${message}`),
-    `look at ${join(out, REPORT_PAGE_FILE)}`,
-    '',
-  ].join('\n');
-}
-
-type Column = readonly [heading: string, cell: (variant: Variant) => string];
-
-/** The largest output is an answer only where a model classifies, and accuracy needs labels. */
-function columnsOf({ variants, choice }: Report): Column[] {
-  const percent = (share: number | undefined): string =>
-    share === undefined ? '-' : `${(100 * share).toFixed(2)} %`;
-  const optional: Column[] = [
-    ...(variants.some(({ logits }) => logits !== undefined)
-      ? [['top-1 by class', ({ logits }) => percent(logits?.top1ByClass)] satisfies Column]
-      : []),
-    ...(variants.some(({ accuracy }) => accuracy !== undefined)
-      ? [['accuracy', ({ accuracy }) => percent(accuracy)] satisfies Column]
-      : []),
-  ];
-  return [
-    ['variant', ({ name }) => name],
-    ['bytes', ({ sizeBytes }) => grouped(sizeBytes)],
-    ['brotli', ({ compressedBytes }) => grouped(compressedBytes)],
-    ['latency', (variant) => latencyText(bestLatency(variant)?.p50Us)],
-    ['SQNR', ({ logits, output }) => sqnrText((logits ?? output).sqnrDb)],
-    ...optional,
-    ['', ({ name }) => (name === choice.variant ? '← chosen' : '')],
-  ];
-}
-
-const latencyText = (us: number | undefined): string =>
-  us === undefined ? '-' : `${us.toFixed(0)} us`;
-const sqnrText = (decibels: number | null): string =>
-  decibels === null ? 'identical' : `${decibels.toFixed(2)} dB`;

@@ -9,11 +9,13 @@ import {
   sha256Hex,
 } from '../core/index.ts';
 import {
+  FLOAT_VARIANT,
   GOLDEN_INPUTS_FILE,
   type OptimizedDirectory,
   type Report,
   readOptimized,
   type Variant,
+  variantMode,
 } from '../optimize/index.ts';
 import { MAX_ARTIFACT_BYTES } from '../update/index.ts';
 
@@ -90,7 +92,7 @@ async function readArray(path: string): Promise<NpyArray> {
 function metricsOf(variant: Variant, { variants }: Report): Record<string, number> {
   const { accuracy, sizeBytes, compressedBytes, peakActivationBytes, macs, sparsity } = variant;
   const { sqnrDb, top1, top1ByClass } = variant.logits ?? variant.output;
-  const floatAccuracy = variants.find(({ name }) => name === 'float')?.accuracy;
+  const floatAccuracy = variants.find(({ name }) => name === FLOAT_VARIANT)?.accuracy;
   return {
     ...(accuracy === undefined ? {} : { accuracy }),
     ...(floatAccuracy === undefined ? {} : { floatAccuracy }),
@@ -110,7 +112,7 @@ function provenanceOf({ name }: Variant, report: Report): Record<string, string>
     evaluationSha256: evaluation.sha256,
     optimizeOptionsSha256: sha256Hex(canonicalBytes(options)),
     // The other variants keep their activations in float.
-    ...(name === 'int8' ? { ranges: calibration.ranges } : {}),
+    ...(variantMode(name) === 'int8' ? { ranges: calibration.ranges } : {}),
     optimizedWith: `dunlin ${machine.dunlin}`,
   };
 }

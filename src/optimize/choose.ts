@@ -4,10 +4,11 @@ import type { Budget, Variant } from './report-document.ts';
 /** Files closer in size than this are the same size, and the faster one is the better. */
 const SIZE_NOISE = 0.15;
 const BUDGET_HELP =
-  'write for example size=40k,drop=1% (size, compressed, memory, latency, drop, sqnr)';
+  'write for example size=40k,drop=1% (size, compressed, memory, latency, drop, sqnr, flash, ram, instructions)';
 
 /**
- * `size=40k,drop=1%`: bytes with k or M (of 1,000), latency in us or ms, drop in percent or as a share, sqnr in dB.
+ * `size=40k,drop=1%`: bytes with k or M (of 1,000), latency in us or ms, drop in percent or as a share, sqnr in dB;
+ * of a microcontroller flash and ram in bytes, instructions with k or M.
  * @throws `usage`
  */
 export function parseBudget(text: string): Budget {
@@ -56,7 +57,16 @@ const FIELDS: Readonly<
   latency: { key: 'latencyUs', units: { '': 1, us: 1, µs: 1, ms: 1e3, s: 1e6 } },
   drop: { key: 'drop', units: { '': 1, '%': 0.01 } },
   sqnr: { key: 'sqnrDb', units: { '': 1, dB: 1, db: 1 } },
+  flash: { key: 'flashBytes', units: BYTES, whole: true },
+  ram: { key: 'ramBytes', units: BYTES, whole: true },
+  instructions: { key: 'instructions', units: { '': 1, k: 1e3, K: 1e3, M: 1e6 }, whole: true },
 };
+
+/** The limits that a variant can only keep with the facts of a microcontroller. */
+const MICROCONTROLLER_LIMITS = ['flashBytes', 'ramBytes', 'instructions'] as const;
+
+export const limitsMicrocontroller = (budget: Budget): boolean =>
+  MICROCONTROLLER_LIMITS.some((key) => budget[key] !== undefined);
 
 /** What a variant loses against the float model. */
 export interface Loss {
@@ -122,14 +132,17 @@ export function paretoFront(variants: readonly Variant[]): Set<string> {
   );
 }
 
+/** Differences of latency up to this are a machine's own noise. */
+export const latencyNoiseUs = (left: number, right: number): number =>
+  Math.max(LATENCY_NOISE * Math.min(left, right), LATENCY_NOISE_US);
+
 /** Of two of about one size: the faster by more than a machine's noise, else the one in int8, else the smaller. */
 function isBetter(a: Variant, b: Variant): boolean {
   const [left, right] = [a, b].map((each) => bestLatency(each)?.p50Us ?? Number.MAX_VALUE) as [
     number,
     number,
   ];
-  const noise = Math.max(LATENCY_NOISE * Math.min(left, right), LATENCY_NOISE_US);
-  if (Math.abs(left - right) > noise) return left < right;
+  if (Math.abs(left - right) > latencyNoiseUs(left, right)) return left < right;
   if (a.fullyInt8 !== b.fullyInt8) return a.fullyInt8;
   return a.sizeBytes < b.sizeBytes;
 }
@@ -200,16 +213,8 @@ function missesOf(variant: Variant, float: Variant, budget: Budget): Miss[] {
     [bestLatency(variant)?.p50Us, budget.latencyUs, latencyText, (text) => `needs ${text}`],
     [loss.share - SHARE_DUST, budget.drop, percentText, () => lossText(loss)],
   ];
-  const misses = checks.flatMap(([found, limit, text, say]) =>
-    found === undefined || limit === undefined || found <= limit
-      ? []
-      : [
-          {
-            text: `${say(text(found))} where ${text(limit)} are allowed`,
-            ratio: limit === 0 ? Number.POSITIVE_INFINITY : found / limit,
-          },
-        ],
-  );
+  const misses = checks.flatMap(overLimit);
+  misses.push(...microcontrollerMisses(variant, budget));
   const decibels = qualityDb(variant);
   return budget.sqnrDb === undefined || decibels >= budget.sqnrDb
     ? misses
@@ -220,6 +225,42 @@ function missesOf(variant: Variant, float: Variant, budget: Budget): Miss[] {
           ratio: 10 ** ((budget.sqnrDb - decibels) / 20),
         },
       ];
+}
+
+const overLimit = ([found, limit, text, say]: Check): Miss[] =>
+  found === undefined || limit === undefined || found <= limit
+    ? []
+    : [
+        {
+          text: `${say(text(found))} where ${text(limit)} are allowed`,
+          ratio: limit === 0 ? Number.POSITIVE_INFINITY : found / limit,
+        },
+      ];
+
+/** What is not known of a microcontroller keeps no limit of it: a plan that cannot be made runs nowhere. */
+function microcontrollerMisses(variant: Variant, budget: Budget): Miss[] {
+  if (!limitsMicrocontroller(budget)) return [];
+  const unknown = (text: string): Miss[] => [{ text, ratio: Number.POSITIVE_INFINITY }];
+  const facts = variant.microcontroller;
+  if (facts === undefined) {
+    return unknown(
+      variant.fullyInt8
+        ? 'was not compiled for a microcontroller'
+        : 'is not int8 throughout, as a microcontroller needs it',
+    );
+  }
+  if ('refused' in facts) return unknown(`has no plan for a microcontroller (${facts.refused})`);
+  const { planBytes, ramBytes, instructions, instructionsReason = 'nobody ran it' } = facts;
+  const checks: readonly Check[] = [
+    [planBytes, budget.flashBytes, bytesText, (text) => `takes ${text} of flash`],
+    [ramBytes, budget.ramBytes, bytesText, (text) => `takes ${text} of RAM`],
+    [instructions, budget.instructions, countText, (text) => `takes ${text} instructions`],
+  ];
+  const uncounted = budget.instructions !== undefined && instructions === undefined;
+  return [
+    ...checks.flatMap(overLimit),
+    ...(uncounted ? unknown(`has no count of instructions (${instructionsReason})`) : []),
+  ];
 }
 
 const said = (misses: readonly Miss[]): string => misses.map(({ text }) => text).join(' and ');
@@ -245,6 +286,9 @@ const bytesText = (bytes: number): string =>
     : bytes < 1e6
       ? `${(bytes / 1e3).toFixed(1)} kB`
       : `${(bytes / 1e6).toFixed(2)} MB`;
+
+const countText = (count: number): string =>
+  count < 1e6 ? `${count}` : `${(count / 1e6).toFixed(2)} M`;
 
 const latencyText = (us: number): string =>
   us < 1e3 ? `${us.toFixed(0)} us` : `${(us / 1e3).toFixed(2)} ms`;

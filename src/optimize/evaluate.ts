@@ -14,11 +14,11 @@ import { type Outputs, runOutputs } from './measure/logits.ts';
 import { measureLatency, modelFacts } from './measure/model-facts.ts';
 import { type RunOptions, type Samples, spreadSamples } from './measure/sample-runs.ts';
 import type { KeptOperator } from './quantize/int8-model.ts';
-import type { Variant } from './report-document.ts';
+import type { MicrocontrollerFacts, Variant } from './report-document.ts';
+import type { OptimizeRequest } from './request.ts';
+import { FLOAT_VARIANT } from './variant-names.ts';
 
 const WORST_INPUTS = 10;
-/** The float model, repacked: what the others are measured against. */
-export const FLOAT_VARIANT = 'float';
 
 /** A variant to be judged. */
 export interface Candidate {
@@ -26,6 +26,8 @@ export interface Candidate {
   readonly file: string;
   readonly bytes: Uint8Array;
   readonly keptFloat: readonly KeptOperator[];
+  /** The variant of the same mode made without pruning and training, where this one was made with them. */
+  readonly dense?: string;
 }
 
 export interface Evaluation {
@@ -36,13 +38,16 @@ export interface Evaluation {
   readonly wanted: Outputs;
 }
 
+export type EvaluationRun = RunOptions & Pick<OptimizeRequest, 'microcontroller' | 'onProgress'>;
+
 /** Everything that a report says of a variant but whether it is on the Pareto front. */
 export async function evaluateVariant(
-  { name, file, bytes, keptFloat }: Candidate,
+  { name, file, bytes, keptFloat, dense }: Candidate,
   { float, samples, labels, wanted }: Evaluation,
-  run: RunOptions,
-  onProgress: (done: number) => void,
+  run: EvaluationRun,
 ): Promise<Omit<Variant, 'pareto'>> {
+  const onProgress = (done: number): void =>
+    run.onProgress({ step: 'evaluate', subject: name, done, total: samples.count });
   const model = parseModel(bytes, name);
   const keepsLayers = name === FLOAT_VARIANT;
   const layerSamples = spreadSamples(samples, LAYER_SAMPLES);
@@ -55,10 +60,12 @@ export async function evaluateVariant(
   // Alone on the machine, as far as this process can tell.
   const stock = await measureLatency(bytes, 'stock', samples, run);
   const xnn = await measureLatency(bytes, 'xnn', samples, run);
+  const microcontroller = facts.fullyInt8 ? await microcontrollerOf(name, bytes, run) : undefined;
   const [reference, own] = [wanted.logits ?? wanted.output, found.logits ?? found.output];
   const comparable = wanted.logits !== undefined && found.logits !== undefined;
   return {
     name,
+    ...(dense === undefined ? {} : { dense }),
     file,
     ...facts,
     latency: {
@@ -72,7 +79,23 @@ export async function evaluateVariant(
     layers,
     keptFloat: [...keptFloat],
     edgeTpu: mapToEdgeTpu(model),
+    ...(microcontroller === undefined ? {} : { microcontroller }),
   };
+}
+
+/** What the caller finds out about it on a microcontroller; undefined where it has no means to. */
+async function microcontrollerOf(
+  name: string,
+  bytes: Uint8Array,
+  { microcontroller, onProgress, signal }: EvaluationRun,
+): Promise<MicrocontrollerFacts | undefined> {
+  if (microcontroller === undefined) return undefined;
+  signal.throwIfAborted();
+  const note = { step: 'microcontroller', subject: name, total: 1 } as const;
+  onProgress({ ...note, done: 0 });
+  const found = await microcontroller(bytes, name);
+  onProgress({ ...note, done: 1 });
+  return found;
 }
 
 function worstInputs(

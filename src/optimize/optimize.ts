@@ -2,7 +2,7 @@ import { sha256Hex } from '../core/index.ts';
 import { describeModel, printable } from '../tflite/index.ts';
 import { type Calibration, calibrate } from './calibrate/calibrate.ts';
 import { chooseVariant, paretoFront } from './choose.ts';
-import { type Candidate, type Evaluation, evaluateVariant, FLOAT_VARIANT } from './evaluate.ts';
+import { type Candidate, type Evaluation, evaluateVariant } from './evaluate.ts';
 import { finishModel } from './finish-model.ts';
 import { type FloatModel, openFloatModel } from './float-model.ts';
 import { refuseNotFinite, runOutputs } from './measure/logits.ts';
@@ -12,6 +12,7 @@ import { type Int8Variant, quantizeInt8, trialRuns } from './quantize/quantize-i
 import type { Report, Variant } from './report-document.ts';
 import type { Mode, Optimized, OptimizeRequest, Progress } from './request.ts';
 import { checkSampleSets, goldenInputsOf, samplesOf } from './sample-inputs.ts';
+import { FLOAT_VARIANT, variantFile } from './variant-names.ts';
 import { clippingWarnings, int8Warnings, outputWarnings, sampleWarnings } from './warnings.ts';
 
 /**
@@ -29,8 +30,7 @@ export async function optimize(request: OptimizeRequest): Promise<Optimized> {
   const evaluation: Evaluation = { float, samples, labels: request.labels, wanted };
   const judged: Omit<Variant, 'pareto'>[] = [];
   for (const candidate of made.candidates) {
-    const note = progress(request, 'evaluate', candidate.name, samples.count);
-    judged.push(await evaluateVariant(candidate, evaluation, request, note));
+    judged.push(await evaluateVariant(candidate, evaluation, request));
   }
   const front = paretoFront(judged.map((variant) => ({ ...variant, pareto: false })));
   const variants = judged.map((variant) => ({ ...variant, pareto: front.has(variant.name) }));
@@ -68,7 +68,7 @@ async function makeCandidates(float: FloatModel, request: OptimizeRequest): Prom
   const { settings, what } = request;
   const plain = (name: string, bytes: Uint8Array): Candidate => ({
     name,
-    file: `${name}.tflite`,
+    file: variantFile(name),
     bytes,
     keptFloat: [],
   });

@@ -8,19 +8,24 @@ import {
   sha256Hex,
   writeFileAtomic,
 } from '../core/index.ts';
-import { FLOAT_VARIANT } from './evaluate.ts';
 import { renderReportPage } from './page/index.ts';
 import { REPORT_FILE, REPORT_PAGE_FILE, Report, type Variant } from './report-document.ts';
-import { MODES, type Optimized } from './request.ts';
+import type { Optimized } from './request.ts';
+import { VARIANT_NAMES, variantFile } from './variant-names.ts';
 
 export const GOLDEN_INPUTS_FILE = 'golden-inputs.npy';
+/** How far training has come: an interrupted run leaves it, for the next one to go on from. */
+export const CHECKPOINT_FILE = 'training.checkpoint';
 const MAX_REPORT_BYTES = 64 * 1024 * 1024;
 const REPORT_TYPE: Report['type'] = 'dunlin-optimize-report';
-const FILE_NAME = /^[a-z0-9]+\.tflite$/;
+const VARIANT_FILES: readonly string[] = VARIANT_NAMES.map(variantFile);
+/** What a file is called while it is being written. */
+const UNFINISHED = /\.new$/;
 
 /**
  * Writes the variants, golden inputs, report.html and, last, report.json. A directory that an earlier run wrote is
- * taken over: its report goes first, so that what stands there at any time is one run's, or has no report.
+ * taken over: its report goes first, so that what stands there at any time is one run's, or has no report. A training
+ * checkpoint goes last of all: until everything that came of it is written, it is hours of work.
  * @throws `input-invalid` for a directory that holds something else
  */
 export async function writeOptimized(
@@ -39,16 +44,19 @@ export async function writeOptimized(
   contents.set(REPORT_PAGE_FILE, Buffer.from(renderReportPage(report)));
   contents.set(REPORT_FILE, Buffer.from(`${JSON.stringify(report, null, 2)}\n`));
   for (const [name, bytes] of contents) await writeFileAtomic(files, join(directory, name), bytes);
+  for (const name of await files.list(directory))
+    if (isCheckpoint(name)) await files.remove(join(directory, name));
 }
 
 /**
- * An earlier run's directory is known by its report: a file with a name that this would write may be the user's own.
+ * An earlier run's directory is known by its report, or by holding nothing but a checkpoint: a file with a name that
+ * this would write may be the user's own.
  * @throws `input-invalid` for a directory that holds something else
  */
 export async function checkOutputDirectory(files: Files, directory: string): Promise<void> {
   const names = await files.list(directory);
   const [first] = names;
-  if (first === undefined) return;
+  if (first === undefined || names.every(isCheckpoint)) return;
   const report = await files.read(join(directory, REPORT_FILE)).catch((error: unknown) => {
     if (errnoOf(error) === 'EISDIR') return undefined;
     throw error;
@@ -76,13 +84,12 @@ async function clear(files: Files, directory: string): Promise<void> {
     if (isOurs(name)) await files.remove(join(directory, name));
 }
 
-function isOurs(name: string): boolean {
-  const plain = name.replace(/\.new$/, '');
-  return (
-    [REPORT_FILE, REPORT_PAGE_FILE, GOLDEN_INPUTS_FILE].includes(plain) ||
-    [FLOAT_VARIANT, ...MODES].some((variant) => plain === `${variant}.tflite`)
-  );
-}
+const OUR_FILES = [REPORT_FILE, REPORT_PAGE_FILE, GOLDEN_INPUTS_FILE, ...VARIANT_FILES];
+
+/** A file that a run writes at its end. */
+const isOurs = (name: string): boolean => OUR_FILES.includes(name.replace(UNFINISHED, ''));
+
+const isCheckpoint = (name: string): boolean => name.replace(UNFINISHED, '') === CHECKPOINT_FILE;
 
 /** What a run of the optimizer left, as a release is made of it. */
 export interface OptimizedDirectory {
@@ -123,7 +130,7 @@ export async function readOptimized(
         : `${directory}: there is no variant ${wanted}; it has ${names}`,
     );
   }
-  if (!FILE_NAME.test(variant.file))
+  if (!VARIANT_FILES.includes(variant.file))
     throw invalid(`${directory}: a variant's file is named ${variant.file}`);
   const model = await files.read(join(directory, variant.file));
   if (model === undefined) {

@@ -93,10 +93,34 @@ export type EdgeTpuMapping = Static<typeof EdgeTpuMapping>;
 
 const Latency = Type.Object({ p50Us: Type.Number(), p99Us: Type.Number() }, strict);
 
+/** What a variant takes of a microcontroller as an execution plan; or why there is no plan of it. */
+export const MicrocontrollerFacts = Type.Union([
+  Type.Object(
+    {
+      target: Type.Literal('cortex-m4'),
+      /** The plan: what the model takes of flash. */
+      planBytes: Count,
+      /** Of the plan's bytes those that are weights, as they lie in it: dense, or sparse without their zeros. */
+      weightBytes: Count,
+      /** Arena, and the engine's stack at most. */
+      ramBytes: Count,
+      /** Of one inference, counted by QEMU. */
+      instructions: Type.Optional(Count),
+      /** Why they were not counted, and what to do about it. */
+      instructionsReason: Type.Optional(Type.String()),
+    },
+    strict,
+  ),
+  Type.Object({ refused: Type.String() }, strict),
+]);
+export type MicrocontrollerFacts = Static<typeof MicrocontrollerFacts>;
+
 export const Variant = Type.Object(
   {
-    /** `float` is the model that came in, repacked. */
+    /** `float` is the model that came in, repacked; `pruned-int8` and `trained-int8` are int8 of a changed one. */
     name: Type.String(),
+    /** The variant of the same mode made without pruning and training; absent where this is made so. */
+    dense: Type.Optional(Type.String()),
     /** Beside report.json. */
     file: Type.String(),
     sha256: Sha256,
@@ -138,6 +162,8 @@ export const Variant = Type.Object(
       Type.Object({ operator: Count, name: Type.String(), reason: Type.String() }, strict),
     ),
     edgeTpu: EdgeTpuMapping,
+    /** Of a fully int8 variant; absent where it was not asked for. */
+    microcontroller: Type.Optional(MicrocontrollerFacts),
     /** No other variant is at least as good in size, latency and error, and better in one. */
     pareto: Type.Boolean(),
   },
@@ -155,10 +181,73 @@ export const Budget = Type.Object(
     /** Of accuracy where labels are given, else of top-1 by class, else of the signal: see `lossOf`. */
     drop: Type.Optional(Share),
     sqnrDb: Type.Optional(Type.Number()),
+    /** Of a microcontroller: the plan, `ramBytes` and `instructions` of its facts. */
+    flashBytes: Type.Optional(Count),
+    ramBytes: Type.Optional(Count),
+    instructions: Type.Optional(Count),
   },
   strict,
 );
 export type Budget = Static<typeof Budget>;
+
+export const Pruning = Type.Object(
+  {
+    /** Of the prunable weights (of the channels, where it is structured) that was asked for. */
+    share: Share,
+    /** Whole channels were taken out; else single weights were made zero. */
+    structured: Type.Boolean(),
+    /** Whether every layer gives its share, or the whole model and some layers more. */
+    scope: Type.Union([Type.Literal('layer'), Type.Literal('global')]),
+    prunableWeights: Count,
+    zeroWeights: Count,
+    /** In order of execution. */
+    layers: list(
+      Type.Object(
+        {
+          layer: Type.String(),
+          weights: Count,
+          zeros: Count,
+          channels: Type.Optional(Type.Object({ before: Count, after: Count }, strict)),
+          /** SQNR of the logits with so much of this layer alone pruned; shares ascending. */
+          sensitivity: list(Type.Object({ share: Share, sqnrDb: Decibels }, strict)),
+        },
+        strict,
+      ),
+    ),
+  },
+  strict,
+);
+export type Pruning = Static<typeof Pruning>;
+
+export const Training = Type.Object(
+  {
+    samples: Count,
+    /** False: the float model's own answers were what was trained for. */
+    labelled: Type.Boolean(),
+    batch: Count,
+    seed: Type.Integer(),
+    steps: Count,
+    plannedSteps: Count,
+    stopped: Type.Union([Type.Literal('steps'), Type.Literal('plateau'), Type.Literal('time')]),
+    /** Steps ascending. */
+    curve: list(
+      Type.Object(
+        {
+          step: Count,
+          loss: Type.Number(),
+          validationLoss: Type.Optional(Type.Number()),
+          /** Share of the prunable weights that are zero at this step. */
+          sparsity: Share,
+          /** Whether int8 was simulated in the forward pass. */
+          quantized: Type.Boolean(),
+        },
+        strict,
+      ),
+    ),
+  },
+  strict,
+);
+export type Training = Static<typeof Training>;
 
 export const Report = Type.Object(
   {
@@ -205,6 +294,9 @@ export const Report = Type.Object(
     ),
     /** Everything else that decides the bytes of the variants. */
     options: Type.Record(Type.String(), Type.Union([Type.String(), Type.Number(), Type.Boolean()])),
+    /** What was pruned and how training went; absent where nothing of the kind was asked for. */
+    pruning: Type.Optional(Pruning),
+    training: Type.Optional(Training),
     variants: list(Variant),
     choice: Type.Object(
       {

@@ -1,6 +1,6 @@
 import type { LoadModel } from '../inference/index.ts';
 import type { RangeMethod } from './calibrate/ranges.ts';
-import type { Budget, Report } from './report-document.ts';
+import type { Budget, MicrocontrollerFacts, Report } from './report-document.ts';
 import type { SampleSet } from './samples/index.ts';
 
 /** Which variants are made; the float model, repacked, is always one of them. */
@@ -30,7 +30,7 @@ export const DEFAULT_SETTINGS: OptimizeSettings = {
 
 /** What is being done, and how far it is. */
 export interface Progress {
-  readonly step: 'calibrate' | 'quantize' | 'evaluate';
+  readonly step: 'calibrate' | 'quantize' | 'evaluate' | 'microcontroller';
   /** The model or the variant that is being worked on. */
   readonly subject: string;
   readonly done: number;
@@ -52,6 +52,11 @@ export interface OptimizeRequest {
   readonly machine: Report['machine'];
   readonly nowMs: number;
   readonly load: LoadModel;
+  /**
+   * What a fully int8 model takes of a microcontroller; rooms below cannot compile plans, so the caller brings it.
+   * The report has no such facts without.
+   */
+  readonly microcontroller?: (model: Uint8Array, what: string) => Promise<MicrocontrollerFacts>;
   readonly signal: AbortSignal;
   readonly onProgress: (progress: Progress) => void;
 }

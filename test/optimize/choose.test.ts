@@ -25,6 +25,8 @@ test('budgets as people write them', (t) => {
     ['latency=.5s', { latencyUs: 500_000 }],
     ['latency=3µs', { latencyUs: 3 }],
     ['sqnr=30dB', { sqnrDb: 30 }],
+    ['flash=64k,ram=16.5k', { flashBytes: 64_000, ramBytes: 16_500 }],
+    ['instructions=2.5M', { instructions: 2_500_000 }],
     ['drop=100%', { drop: 1 }],
     ['drop=0', { drop: 0 }],
   ];
@@ -87,13 +89,29 @@ const variant = fc.record({
   logits: fc.option(decibels),
   output: decibels,
   accuracy: fc.integer({ min: 0, max: 100 }).map((percent) => percent / 100),
+  microcontroller: fc.option(
+    fc.oneof(
+      fc.constant({ refused: 'no plan has it' }),
+      fc.record({
+        target: fc.constant('cortex-m4' as const),
+        planBytes: fc.integer({ min: 500, max: 30_000 }),
+        weightBytes: fc.constant(400),
+        ramBytes: fc.integer({ min: 500, max: 30_000 }),
+        instructions: fc.integer({ min: 1, max: 3_000_000 }),
+      }),
+      fc.constant({
+        ...{ target: 'cortex-m4' as const, planBytes: 900, weightBytes: 400, ramBytes: 700 },
+        instructionsReason: 'make firmware',
+      }),
+    ),
+  ),
 });
 
 const variants = fc
   .tuple(fc.array(variant, { minLength: 1, maxLength: 4 }), fc.boolean())
   .map(([list, labelled]) =>
     list.map((each, index): Variant => {
-      const { stock, xnn, logits, output, accuracy, ...sizes } = each;
+      const { stock, xnn, logits, output, accuracy, microcontroller, ...sizes } = each;
       const plain = { ...BASE, name: MODELS[index]! };
       const { logits: _, accuracy: __, ...rest } = plain;
       const latency = (us: number) => ({ p50Us: us, p99Us: us * 2 });
@@ -108,11 +126,12 @@ const variants = fc
         ...(logits === null ? {} : { logits: agreement(logits) }),
         output: agreement(output),
         ...(labelled ? { accuracy } : {}),
+        ...(microcontroller === null ? {} : { microcontroller }),
       };
     }),
   );
 
-const budgets: fc.Arbitrary<Budget> = fc.record(
+const gatewayBudgets: fc.Arbitrary<Budget> = fc.record(
   {
     sizeBytes: fc.integer({ min: 500, max: 30_000 }),
     compressedBytes: fc.integer({ min: 500, max: 30_000 }),
@@ -124,6 +143,31 @@ const budgets: fc.Arbitrary<Budget> = fc.record(
   { requiredKeys: [] },
 );
 
+const microcontrollerBudgets: fc.Arbitrary<Budget> = fc.record(
+  {
+    sizeBytes: fc.integer({ min: 500, max: 30_000 }),
+    flashBytes: fc.integer({ min: 500, max: 30_000 }),
+    ramBytes: fc.integer({ min: 500, max: 30_000 }),
+    instructions: fc.integer({ min: 1, max: 3_000_000 }),
+  },
+  { requiredKeys: [] },
+);
+
+const budgets = fc.oneof(gatewayBudgets, microcontrollerBudgets);
+
+/** What is not known of a microcontroller keeps no limit of it. */
+function keepsOnMicrocontroller({ microcontroller: facts }: Variant, budget: Budget): boolean {
+  const { flashBytes, ramBytes, instructions } = budget;
+  if (flashBytes === undefined && ramBytes === undefined && instructions === undefined) return true;
+  if (facts === undefined || 'refused' in facts) return false;
+  const counted = facts.instructions ?? Number.POSITIVE_INFINITY;
+  return (
+    facts.planBytes <= (flashBytes ?? Number.POSITIVE_INFINITY) &&
+    facts.ramBytes <= (ramBytes ?? Number.POSITIVE_INFINITY) &&
+    (instructions === undefined || counted <= instructions)
+  );
+}
+
 /** Whether a variant keeps every limit that can be told of it. */
 function keeps(one: Variant, float: Variant, budget: Budget): boolean {
   const quality = (one.logits ?? one.output).sqnrDb ?? Number.POSITIVE_INFINITY;
@@ -133,7 +177,8 @@ function keeps(one: Variant, float: Variant, budget: Budget): boolean {
     one.peakActivationBytes <= (budget.memoryBytes ?? Number.POSITIVE_INFINITY) &&
     (bestLatency(one)?.p50Us ?? 0) <= (budget.latencyUs ?? Number.POSITIVE_INFINITY) &&
     lossOf(one, float).share <= (budget.drop ?? Number.POSITIVE_INFINITY) + 1e-9 &&
-    quality >= (budget.sqnrDb ?? Number.NEGATIVE_INFINITY)
+    quality >= (budget.sqnrDb ?? Number.NEGATIVE_INFINITY) &&
+    keepsOnMicrocontroller(one, budget)
   );
 }
 
@@ -162,7 +207,7 @@ test('the choice keeps every limit, is about the smallest that does, and there i
     }),
     { numRuns: 1000 },
   );
-  t.true(chosen > 50 && none > 50);
+  t.true(chosen > 50 && none > 50, `${chosen} ${none}`);
 });
 
 test('the Pareto front leaves out what another beats, and nothing else', (t) => {
@@ -233,4 +278,42 @@ test('a few microseconds are noise: int8 is chosen then, and never the float mod
   t.is(chooseVariant([list[0]!, list[2]!], {}).variant, 'int8');
   const slow = { ...list[2]!, latency: { stock: { p50Us: 400, p99Us: 500 } } };
   t.is(chooseVariant([list[0]!, list[1]!, slow], {}).variant, 'float16');
+});
+
+test('a limit of a microcontroller is kept by facts alone, and the reason says what is missing', (t) => {
+  const facts = { target: 'cortex-m4', planBytes: 9_000, weightBytes: 8_000, ramBytes: 3_000 };
+  const float = { ...BASE, name: 'float', fullyInt8: false };
+  const reasonOf = (microcontroller: Variant['microcontroller'], budget: Budget): string => {
+    const int8 = { ...BASE, ...(microcontroller === undefined ? {} : { microcontroller }) };
+    return chooseVariant([int8], budget).reason;
+  };
+  const plan = facts as Variant['microcontroller'];
+  t.is(
+    chooseVariant([float, { ...BASE, microcontroller: plan! }], { flashBytes: 9_000 }).variant,
+    'int8',
+  );
+  t.regex(
+    reasonOf(plan, { flashBytes: 8_999 }),
+    /takes 9\.0 kB of flash where 9\.0 kB are allowed/,
+  );
+  t.regex(reasonOf(plan, { ramBytes: 2_000 }), /takes 3\.0 kB of RAM where 2\.0 kB are allowed/);
+  const counted = { ...facts, instructions: 2_500_000 } as Variant['microcontroller'];
+  t.regex(
+    reasonOf(counted, { instructions: 1_000_000 }),
+    /takes 2\.50 M instructions where 1\.00 M are allowed/,
+  );
+  const uncounted = { ...facts, instructionsReason: 'make firmware' } as Variant['microcontroller'];
+  t.regex(
+    reasonOf(uncounted, { instructions: 1 }),
+    /has no count of instructions \(make firmware\): /,
+  );
+  t.regex(
+    reasonOf({ refused: 'TILE is in no plan' }, { ramBytes: 1 }),
+    /has no plan for a microcontroller \(TILE is in no plan\)/,
+  );
+  t.regex(reasonOf(undefined, { flashBytes: 1 }), /was not compiled for a microcontroller/);
+  t.regex(
+    chooseVariant([float], { flashBytes: 1 }).reason,
+    /float, which is not int8 throughout, as a microcontroller needs it/,
+  );
 });

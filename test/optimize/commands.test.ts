@@ -1,6 +1,7 @@
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
 import { formatNpy, nodeFiles, parseJson, parseNpy, sha256Hex } from '../../src/core/index.ts';
 import { Report, readOptimized } from '../../src/optimize/index.ts';
@@ -10,6 +11,7 @@ import {
   type TfliteModel,
   verifyModel,
 } from '../../src/tflite/index.ts';
+import { buildFirmware } from '../plan/board/firmware.ts';
 import { ModelBuilder } from '../tflite/model-builder.ts';
 import { computationOf } from './computation.ts';
 import { DunlinProcess, dunlin, type Ended } from './dunlin-process.ts';
@@ -197,6 +199,63 @@ async function repacks(t: ExecutionContext, path: (name: string) => string, out:
 
 const classifier32 = (bytes: Uint8Array): TfliteModel => parseModel(bytes, 'float');
 
+/** The sample of the tour: all that a plan has, and more than one kind of layer. */
+const MOTOR = fileURLToPath(new URL('../../../examples/motor/', import.meta.url));
+
+test('int8 variants come with what they take of a microcontroller, and nothing else does', async (t) => {
+  const path = await folderOf(t);
+  await buildFirmware();
+  const run = (...more: string[]) =>
+    dunlin(
+      ...['optimize', join(MOTOR, 'v1/float.tflite'), '--out', path('out')],
+      ...['--calibration', join(MOTOR, 'golden-inputs.npy'), ...more],
+    );
+  const json = await run('--json');
+  t.is(json.status, 0, json.err);
+  t.true(json.err.includes('compiling int8 for a microcontroller\n'));
+  const report = parseJson(Report, json.out, 'report');
+  const [float, int8] = report.variants;
+  t.is(float!.microcontroller, undefined);
+  const compiled = await dunlin(
+    ...['compile', join(path('out'), 'int8.tflite'), '--target', 'cortex-m4', '--json'],
+    ...['--out', path('int8.plan')],
+  );
+  t.is(compiled.status, 0, compiled.err);
+  const { planBytes, arenaBytes } = JSON.parse(compiled.out);
+  const facts = int8!.microcontroller!;
+  if ('refused' in facts) throw new Error(facts.refused);
+  t.like(facts, { target: 'cortex-m4', planBytes, ramBytes: arenaBytes + 1024 });
+  t.true(facts.weightBytes > 10_000 && facts.weightBytes < planBytes);
+  // Without QEMU a machine that is no CI may do, and the report says what to do about it.
+  if (process.env['CI'] !== undefined || facts.instructionsReason === undefined) {
+    t.true(facts.instructions! > 100_000 && facts.instructions! < 10_000_000);
+  } else {
+    t.regex(facts.instructionsReason, /make firmware.*qemu-system-arm/);
+  }
+
+  const text = await run('--budget', `flash=${planBytes},ram=20k`);
+  t.is(text.status, 0, text.err);
+  t.regex(text.out, /variant +bytes +brotli +latency +flash +RAM/);
+  t.regex(
+    text.out,
+    new RegExp(
+      `int8 .* ${planBytes.toLocaleString('en')} +${facts.ramBytes.toLocaleString('en')} `,
+    ),
+  );
+  const tight = await run('--budget', 'flash=1k');
+  t.is(tight.status, 8);
+  t.regex(tight.err, /closest is int8, which takes 17\.\d kB of flash where 1\.0 kB are allowed/);
+  const without = await run('--no-microcontroller');
+  t.is(without.status, 0, without.err);
+  t.notRegex(without.err + without.out, /microcontroller|flash/);
+  refused(
+    t,
+    await run('--no-microcontroller', '--budget', 'ram=20k'),
+    2,
+    /ram and instructions are not known with --no-microcontroller.*\[usage\]/,
+  );
+});
+
 test('an interrupted run leaves no report', async (t) => {
   const path = await folderOf(t);
   const out = path('out');
@@ -205,7 +264,9 @@ test('an interrupted run leaves no report', async (t) => {
       ...['optimize', path('float.tflite'), '--calibration', path('cal.npy')],
       ...['--out', out, ...more],
     );
-  for (const task of [/calibrating/, /choosing ranges/, /measuring int8/]) {
+  for (const task of [
+    ...[/calibrating/, /choosing ranges/, /measuring int8/, /compiling int8 for a micro/],
+  ]) {
     const interrupted = run();
     interrupted.signalWhen(task, 'SIGINT');
     const { status, out: text, err } = await interrupted.ended;

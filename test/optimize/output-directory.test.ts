@@ -1,9 +1,13 @@
 import test from 'ava';
 import { sha256Hex } from '../../src/core/index.ts';
 import {
+  CHECKPOINT_FILE,
   checkOutputDirectory,
   type Optimized,
   readOptimized,
+  VARIANT_NAMES,
+  variantFile,
+  variantMode,
   writeOptimized,
 } from '../../src/optimize/index.ts';
 import { CrashFiles, PowerCut, SURVIVALS } from '../fakes/crash-files.ts';
@@ -131,5 +135,84 @@ test("a user's own files are no earlier run's, whatever they are called", async 
     await t.throwsAsync(checkOutputDirectory(files, '/out'), refusal, name);
     await t.throwsAsync(writeOptimized(files, '/out', runOf('a run')), refusal, name);
     t.is(Buffer.from((await files.read(`/out/${name}`))!).toString(), text);
+  }
+});
+
+test('every variant that a run may make is read back and taken over, and no other name is', async (t) => {
+  t.deepEqual(VARIANT_NAMES, [
+    ...['float', 'int8', 'dynamic', 'float16'],
+    ...['pruned-float', 'pruned-int8', 'pruned-dynamic', 'pruned-float16'],
+    ...['trained-float', 'trained-int8', 'trained-dynamic', 'trained-float16'],
+  ]);
+  t.deepEqual(['float', 'trained-int8', 'pruned-float16', 'mine-int8'].map(variantMode), [
+    ...['float', 'int8', 'float16', undefined],
+  ]);
+  const files = new CrashFiles();
+  const bytes = Buffer.from('a model');
+  const plain = { sizeBytes: bytes.byteLength, latencyUs: 10, sqnrDb: 40, layerCount: 1 };
+  const make = (name: string) => sampleVariant({ name, ...plain }, { sha256: sha256Hex(bytes) });
+  const names = [...VARIANT_NAMES, 'mine-int8', '../int8'];
+  const written = new Map(names.map((name) => [variantFile(name), bytes] as const));
+  await files.makeDirectory('/out');
+  await writeOptimized(files, '/out', { report: reportAround(names.map(make)), files: written });
+  for (const name of VARIANT_NAMES) {
+    t.is((await readOptimized(files, '/out', name)).variant.file, `${name}.tflite`);
+  }
+  for (const name of ['mine-int8', '../int8']) {
+    await t.throwsAsync(readOptimized(files, '/out', name), {
+      code: 'input-invalid',
+      message: /file is named/,
+    });
+  }
+  await writeOptimized(files, '/out', runOf('later'));
+  t.deepEqual(await files.list('/out'), [
+    ...['float.tflite', 'golden-inputs.npy', 'int8.tflite', 'mine-int8.tflite'],
+    ...['report.html', 'report.json'],
+  ]);
+});
+
+test('a directory that holds a checkpoint alone is an interrupted run', async (t) => {
+  const unfinished = `${CHECKPOINT_FILE}.new`;
+  for (const names of [[CHECKPOINT_FILE], [unfinished], [CHECKPOINT_FILE, unfinished]]) {
+    const files = new CrashFiles();
+    await files.makeDirectory('/out');
+    for (const name of names) await files.write(`/out/${name}`, Buffer.from('half way'));
+    await t.notThrowsAsync(checkOutputDirectory(files, '/out'));
+    await writeOptimized(files, '/out', runOf('a run'));
+    t.deepEqual(await files.list('/out'), [
+      ...['float.tflite', 'golden-inputs.npy', 'int8.tflite', 'report.html', 'report.json'],
+    ]);
+  }
+  const files = new CrashFiles();
+  await files.makeDirectory('/out');
+  await files.write(`/out/${CHECKPOINT_FILE}`, Buffer.from('half way'));
+  await files.write('/out/int8.tflite', Buffer.from('the only copy'));
+  await t.throwsAsync(checkOutputDirectory(files, '/out'), {
+    code: 'input-invalid',
+    message: /int8\.tflite/,
+  });
+});
+
+test('wherever the power goes, there is a report or still the checkpoint', async (t) => {
+  for (const survival of SURVIVALS) {
+    for (let n = 1; ; n++) {
+      const files = new CrashFiles();
+      await files.makeDirectory('/out');
+      await files.write(`/out/${CHECKPOINT_FILE}`, Buffer.from('hours of work'));
+      await files.syncDirectory('/out');
+      await files.syncDirectory('/');
+      files.dieAt(n);
+      const done = await writeOptimized(files, '/out', runOf('a run')).then(
+        () => true,
+        () => false,
+      );
+      const found = files.reopen(survival, n);
+      const names = await found.list('/out');
+      t.true(
+        names.includes('report.json') || names.includes(CHECKPOINT_FILE),
+        `${survival} ${n}: ${names}`,
+      );
+      if (done) break;
+    }
   }
 });

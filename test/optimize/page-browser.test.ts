@@ -7,16 +7,28 @@ import { promisify } from 'node:util';
 import test from 'ava';
 import { renderReportPage } from '../../src/optimize/page/index.ts';
 import type { Report } from '../../src/optimize/report-document.ts';
-import { minimalReport, reportAround, richReport, sampleVariant } from './sample-report.ts';
+import {
+  minimalReport,
+  prunedReport,
+  reportAround,
+  richReport,
+  sampleTraining,
+  sampleVariant,
+} from './sample-report.ts';
 
 const WIDTHS_PX = [1280, 375];
 const TIMEOUT_MS = 60_000;
 
 /** Every name as long as a converter makes them, and some that break nowhere. */
 function longNames(): Report {
-  const report = structuredClone(richReport());
+  const report = structuredClone(prunedReport(true));
   const unbroken = (name: string): string => name + 'x'.repeat(80);
-  for (const variant of report.variants.slice(1)) variant.name = unbroken(variant.name);
+  for (const variant of report.variants.slice(1)) {
+    variant.name = unbroken(variant.name);
+    if (variant.dense !== undefined && variant.dense !== 'float')
+      variant.dense = unbroken(variant.dense);
+  }
+  for (const layer of report.pruning!.layers) layer.layer = unbroken(layer.layer);
   for (const { layers, weights, edgeTpu, keptFloat } of report.variants) {
     for (const layer of [...layers, ...weights]) {
       layer.tensor = `${layer.tensor};${unbroken(layer.tensor)}/FusedBatchNormV3`;
@@ -40,12 +52,22 @@ function thousands(): Report {
   return reportAround(made.map((options) => sampleVariant(options)));
 }
 
+/** Training that has only begun, with a loss that falls over decades. */
+function barelyTrained(): Report {
+  const [first] = sampleTraining(1).curve;
+  const curve = [1000, 20, 0.4, 0.001].map((loss, step) => ({ ...first!, step, loss }));
+  return { ...prunedReport(true, 6), training: { ...sampleTraining(), curve } };
+}
+
 const SAMPLES: Readonly<Record<string, Report>> = {
   rich: richReport(),
   deep: richReport(140),
   minimal: minimalReport(),
   'long names': longNames(),
   thousands: thousands(),
+  pruned: prunedReport(),
+  structured: prunedReport(true, 140),
+  'barely trained': barelyTrained(),
 };
 
 /** What of the DOM is used here: its types are the browser's, not Node's. */

@@ -2,11 +2,18 @@ import test, { type ExecutionContext } from 'ava';
 import fc from 'fast-check';
 import { labelBox, overlap, placeLabels } from '../../src/optimize/page/charts/labels.ts';
 import { operatorState } from '../../src/optimize/page/charts/operator-strip.ts';
+import { bySensitivity, nearest } from '../../src/optimize/page/charts/sensitivity.ts';
 import { tradeFront, worstLayers } from '../../src/optimize/page/figures.ts';
 import { renderReportPage } from '../../src/optimize/page/index.ts';
 import type { Report } from '../../src/optimize/report-document.ts';
 import { figure, number, ofClass, readAxis, type Tag } from './page-reader.ts';
-import { minimalReport, richReport, sampleLayers, sampleVariant } from './sample-report.ts';
+import {
+  minimalReport,
+  prunedReport,
+  richReport,
+  sampleLayers,
+  sampleVariant,
+} from './sample-report.ts';
 
 const KB = 1000;
 const report = richReport();
@@ -234,4 +241,63 @@ test('one layer, and sizes far apart, have axes that can be read', (t) => {
   });
   const far = renderReportPage({ ...report, variants: [...report.variants, small] });
   t.true(figure(far, 'size-and-error').some((tag) => tag.text === 'file size, kB (log scale)'));
+});
+
+test('the curves of training go through their points, and int8 is shaded from its first step', (t) => {
+  const { training, ...rest } = prunedReport();
+  const all = figure(renderReportPage({ ...rest, training: training! }), 'training-curve');
+  const ticks = ofClass(all, 'text', 'tick', 'end');
+  const x = readAxis(ofClass(all, 'text', 'tick', 'middle'), 'x');
+  const y = readAxis(
+    ticks.filter(({ text }) => !text.includes('%')),
+    'y',
+  );
+  const { curve } = training!;
+  const corners = ofClass(all, 'path', 'line').map((path) =>
+    path.attributes['d']!.split(/[ML]/)
+      .slice(1)
+      .map((corner) => corner.split(' ').map(Number)),
+  );
+  t.is(corners.length, 2);
+  for (const [index, { step, loss, sparsity }] of curve.entries()) {
+    const [left, top] = corners[0]![index]!;
+    near(t, x(left!), step, 1);
+    near(t, y(top!), loss, 0.001);
+    near(t, (340 - corners[1]![index]![1]!) / 80, sparsity, 0.001);
+  }
+  const validated = curve.filter(({ validationLoss }) => validationLoss !== undefined);
+  const dots = ofClass(all, 'circle', 'dot', 'second');
+  t.is(dots.length, validated.length);
+  for (const [index, dot] of dots.entries()) {
+    near(t, y(number(dot, 'cy')), validated[index]!.validationLoss!, 0.001);
+  }
+  const [shade, ...others] = ofClass(all, 'rect', 'shade');
+  t.is(others.length, 0);
+  near(t, x(number(shade!, 'x')), curve.find(({ quantized }) => quantized)!.step, 1);
+  near(t, number(shade!, 'x') + number(shade!, 'width'), 100, 0.01);
+});
+
+test('layers are sorted by what they lose where the share that was asked for is pruned', (t) => {
+  const report = prunedReport();
+  const { layers, share } = report.pruning!;
+  const sorted = bySensitivity(layers, share);
+  t.is(sorted.length, layers.length);
+  const at = sorted.map(({ sensitivity }) => nearest(sensitivity, share)!.sqnrDb!);
+  t.deepEqual(
+    at,
+    at.toSorted((a, b) => a - b),
+  );
+  const first = figure(renderReportPage(report), 'sensitivity-0');
+  const y = readAxis(ofClass(first, 'text', 'tick', 'end'), 'y');
+  const dots = ofClass(first, 'circle', 'dot');
+  for (const [index, point] of sorted[0]!.sensitivity.entries()) {
+    near(t, number(dots[index]!, 'cx'), 100 * point.share, 0.01);
+    if (point.sqnrDb !== null) near(t, y(number(dots[index]!, 'cy')), point.sqnrDb, 0.05);
+  }
+  const middle = [0.25, 0.5].map((each) => ({ share: each, sqnrDb: 1 }));
+  t.is(nearest(middle, 0.375)!.share, 0.5);
+  t.is(nearest([], 0.3), undefined);
+  const unmeasured = { ...layers[0]!, sensitivity: [] };
+  const harmless = { ...layers[0]!, sensitivity: [{ share, sqnrDb: null }] };
+  t.deepEqual(bySensitivity([unmeasured, harmless, layers[1]!], share), [layers[1]!, harmless]);
 });

@@ -9,6 +9,8 @@ import { tags, unescapeText } from './page-reader.ts';
 import {
   agreement,
   minimalReport,
+  plan,
+  prunedReport,
   reportAround,
   richReport,
   sampleVariant,
@@ -19,11 +21,20 @@ const SAMPLES: Readonly<Record<string, Report>> = {
   rich,
   deep: richReport(120),
   minimal: minimalReport(),
+  pruned: prunedReport(),
+  structured: prunedReport(true, 60),
+  'trained for one step': trainedOnce(),
   'without variants': reportAround([]),
   'float alone': reportAround([rich.variants[0]!], {
     choice: { variant: 'float', reason: 'There is nothing else.', budget: {} },
   }),
 };
+
+/** Nothing but training, and of it one point. */
+function trainedOnce(): Report {
+  const { pruning: _, training, ...report } = prunedReport();
+  return { ...report, training: { ...training!, curve: training!.curve.slice(0, 1) } };
+}
 
 /** What a reader sees as text, whatever markup stands between. */
 function textOf(page: string): string {
@@ -78,19 +89,37 @@ for (const [name, report] of Object.entries(SAMPLES)) {
 
 const HOSTILE = `<script>alert(1)</script><img src=x onerror="y">' " & \u202egnp.exe\u0000`;
 
+const FIXED_WORDS = ['dunlin-optimize-report', 'cortex-m4', 'global', 'plateau'];
+
 /** Every text of a report with something nasty behind it; digests and fixed words stay. */
 function poison(value: unknown): unknown {
   if (typeof value === 'string') {
-    return /^[0-9a-f]{64}$/.test(value) || value === 'dunlin-optimize-report'
-      ? value
-      : value + HOSTILE;
+    return /^[0-9a-f]{64}$/.test(value) || FIXED_WORDS.includes(value) ? value : value + HOSTILE;
   }
   if (Array.isArray(value)) return value.map(poison);
   if (typeof value !== 'object' || value === null) return value;
   return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, poison(each)]));
 }
 
+/** A report with every part that may hold text. */
+function wordy(): Report {
+  const report = prunedReport(true);
+  const [float, half, ...others] = report.variants;
+  const { instructions: _, ...facts } = plan() as { instructions?: number } & object;
+  const uncounted = { ...facts, instructionsReason: 'make firmware' } as ReturnType<typeof plan>;
+  return {
+    ...report,
+    variants: [
+      { ...float!, microcontroller: { refused: 'TILE is in no plan' } },
+      { ...half!, microcontroller: uncounted },
+      ...others,
+    ],
+    choice: { ...report.choice, variant: 'int8' },
+  };
+}
+
 test('no text of the report becomes markup', (t) => {
+  const rich = wordy();
   const options = { [`key${HOSTILE}`]: HOSTILE };
   const hostile = { ...(poison(rich) as Report), options };
   t.true('value' in checkSchema(Report, hostile));
@@ -249,6 +278,58 @@ test('every kind of warning that there is has a heading in plain words', (t) => 
     kinds.filter((kind) => warned.includes(`${kind} it is so`)),
     [],
   );
+});
+
+test('sections of pruning, training and microcontrollers are there with what they show, and only then', (t) => {
+  const sections = (report: Report): string[] =>
+    tags(renderReportPage(report)).flatMap(({ name, attributes }) =>
+      name === 'section' ? (attributes['id'] ?? []) : [],
+    );
+  const added = ['gains', 'training', 'sensitivity', 'sparsity'];
+  const found = (report: Report): string[] => sections(report).filter((id) => added.includes(id));
+  t.deepEqual(found(prunedReport()), added);
+  t.deepEqual(found(trainedOnce()), ['gains', 'training']);
+  t.deepEqual(found(rich), []);
+  t.notRegex(textOf(renderReportPage(rich)), /Microcontroller|Instructions/);
+  const { pruning, ...report } = prunedReport();
+  const layers = pruning!.layers.map((layer) => ({ ...layer, sensitivity: [] }));
+  t.deepEqual(found({ ...report, pruning: { ...pruning!, layers } }), [
+    ...['gains', 'training', 'sparsity'],
+  ]);
+  t.deepEqual(found({ ...report, pruning: { ...pruning!, layers: [] } }), ['gains', 'training']);
+});
+
+test('what pruning brought stands beside what it did not, and why', (t) => {
+  const text = textOf(renderReportPage(prunedReport()));
+  for (const words of [
+    '75.0% of all weights were to go; 8,537 of the 10,800 weights that may be pruned are zero (79.0%).',
+    'pruned-int8 against int8 It loses 2.82 % of accuracy; int8 loses 0.79 % of accuracy.',
+    'on the wire (brotli) 0.38× 77.5 kB 29.5 kB',
+    'file 1.00× 93.4 kB 93.4 kB a .tflite file stores zeros like any other number',
+    'instructions 0.56× 14.5 M 8.11 M',
+    "gateway latency, xnn 0.99× 432 µs 427 µs within this machine's noise: the runtime multiplies",
+    'pruned-dynamic against dynamic',
+    'Ship pruned-int8',
+    'Budget: microcontroller flash at most 64.0 kB, microcontroller RAM at most 48.0 kB',
+    'instructions at most 10.0 M',
+    'weights: 29.4 kB',
+    '1,180 of 2,360 planned steps, 32 samples each, on 2,048 samples, towards their labels; seed 7',
+    'It stopped because the loss fell no more.',
+  ]) {
+    t.true(text.includes(words), words);
+  }
+  const structured = textOf(renderReportPage(prunedReport(true)));
+  t.true(structured.includes('25.0% 36 of 144 16 → 12 motor/features/block_0/conv_2d_0/BiasAdd'));
+  t.true(structured.includes('weights that may be pruned went with their channels'));
+  t.notRegex(structured, /Why not less/);
+});
+
+test('what is not known of a microcontroller is said below the table', (t) => {
+  const text = textOf(renderReportPage(wordy()));
+  t.true(text.includes('There is no plan of float for a microcontroller: TILE is in no plan.'));
+  t.true(text.includes('Instructions of float16 were not counted: make firmware.'));
+  t.regex(text, /Microcontroller flash .*? – no plan/);
+  t.regex(text, /Instructions Of one inference .*? not counted/);
 });
 
 test('the Edge TPU: what maps, what cannot and why, what only comes after', (t) => {

@@ -1,10 +1,14 @@
 import type {
   Agreement,
   LayerError,
+  MicrocontrollerFacts,
+  Pruning,
   Report,
+  Training,
   Variant,
   WeightSummary,
 } from '../../src/optimize/report-document.ts';
+import { variantMode } from '../../src/optimize/variant-names.ts';
 
 /** Reports like those of a real run, made of a small generator so that every run sees the same. */
 
@@ -121,7 +125,8 @@ export interface VariantOptions {
 
 export function sampleVariant(options: VariantOptions, changes: Partial<Variant> = {}): Variant {
   const { name, sizeBytes, latencyUs, sqnrDb, layerCount } = options;
-  const fullyInt8 = name === 'int8';
+  const mode = variantMode(name);
+  const fullyInt8 = mode === 'int8';
   const accuracy = 0.974 - (sqnrDb === null ? 0 : 10 ** (-sqnrDb / 14));
   return {
     name,
@@ -153,10 +158,10 @@ export function sampleVariant(options: VariantOptions, changes: Partial<Variant>
             label: place === 1 ? (place + 1) % 4 : place % 4,
           })),
     layers: sqnrDb === null ? [] : sampleLayers(layerCount, sqnrDb + 6, name.length),
-    weights: sampleWeights(layerCount, name === 'int8' || name === 'dynamic'),
+    weights: sampleWeights(layerCount, mode === 'int8' || mode === 'dynamic'),
     keptFloat: [],
     edgeTpu: mapping(layerCount, fullyInt8),
-    pareto: name !== 'dynamic',
+    pareto: mode !== 'dynamic',
     ...changes,
   };
 }
@@ -248,6 +253,118 @@ export function richReport(layerCount = 31): Report {
       ],
     },
   );
+}
+
+export function plan(
+  changes: Partial<Exclude<MicrocontrollerFacts, { refused: string }>> = {},
+): MicrocontrollerFacts {
+  return {
+    target: 'cortex-m4',
+    planBytes: 88_412,
+    weightBytes: 78_340,
+    ramBytes: 41_984,
+    instructions: 14_512_300,
+    ...changes,
+  };
+}
+
+/** Every share that the sensitivity of a layer was measured at. */
+const SHARES = [0, 0.25, 0.5, 0.625, 0.75, 0.875];
+
+export function samplePruning(layerCount: number, structured: boolean): Pruning {
+  const random = generator(5);
+  const layers = Array.from({ length: layerCount }, (_, operator) => operator)
+    .filter((operator) => /CONV|FULLY/.test(kindOf(operator, layerCount)))
+    .map((operator) => {
+      const weights = 16 * 9 * (1 + (operator % 7));
+      const zeros = Math.round(weights * (operator === 0 ? 0.25 : 0.6 + random() * 0.35));
+      const robust = 18 + random() * 30;
+      const steep = 8 + random() * 40;
+      return {
+        layer: tensorOf(operator, kindOf(operator, layerCount)),
+        ...{ weights, zeros },
+        ...(structured && {
+          channels: { before: 16, after: 16 - Math.round((16 * zeros) / weights) },
+        }),
+        sensitivity: SHARES.map((share) => ({
+          share,
+          sqnrDb: share === 0 ? null : robust + steep * (1 - share) ** 2,
+        })),
+      };
+    });
+  const sum = (of: (layer: (typeof layers)[number]) => number): number =>
+    layers.reduce((total, layer) => total + of(layer), 0);
+  return {
+    ...{ share: 0.75, structured, scope: 'global', layers },
+    prunableWeights: sum(({ weights }) => weights),
+    zeroWeights: sum(({ zeros }) => zeros),
+  };
+}
+
+export function sampleTraining(points = 60): Training {
+  const random = generator(6);
+  const every = 20;
+  const curve = Array.from({ length: points }, (_, index) => {
+    const step = index * every;
+    const done = points === 1 ? 1 : index / (points - 1);
+    const bump = done > 0.6 ? 0.08 : 0;
+    const loss = 0.08 + bump + 1.1 * Math.exp(-5 * done) * (0.9 + 0.2 * random());
+    return {
+      ...{ step, loss, quantized: done > 0.6 },
+      ...(index % 5 === 0 && { validationLoss: loss * 1.1 + 0.02 }),
+      sparsity: 0.75 * (1 - (1 - Math.min(1, done / 0.5)) ** 3),
+    };
+  });
+  const steps = (points - 1) * every;
+  return {
+    ...{ samples: 2048, labelled: true, batch: 32, seed: 7, steps, plannedSteps: steps * 2, curve },
+    stopped: 'plateau',
+  };
+}
+
+/** A report of a pruned and fine-tuned model: each mode twice, with the facts of a microcontroller. */
+export function prunedReport(structured = false, layerCount = 31): Report {
+  const rich = richReport(layerCount);
+  const dense = rich.variants.map(
+    (variant): Variant =>
+      variant.name === 'int8' ? { ...variant, microcontroller: plan() } : variant,
+  );
+  const smaller = (value: number, share: number): number => Math.round(value * share);
+  const pruned = dense.map((variant): Variant => {
+    const { name, latency, sizeBytes } = variant;
+    const scaled = structured ? 0.41 : 1;
+    const own = {
+      name: `pruned-${name}`,
+      sizeBytes: smaller(sizeBytes, scaled),
+      latencyUs: latency.xnn!.p50Us * (structured ? 0.5 : 0.99),
+      sqnrDb: name === 'float' ? 24.2 : 21.7,
+      layerCount,
+    };
+    return sampleVariant(own, {
+      dense: name,
+      compressedBytes: smaller(variant.compressedBytes, 0.38),
+      macs: smaller(variant.macs, scaled),
+      sparsity: structured ? 0.02 : 0.748,
+      ...(name === 'int8' && {
+        microcontroller: plan({
+          ...{ planBytes: 39_120, weightBytes: 29_404, instructions: 8_112_900 },
+          ramBytes: structured ? 22_016 : 41_984,
+        }),
+      }),
+    });
+  });
+  return {
+    ...rich,
+    variants: [...dense, ...pruned],
+    choice: {
+      variant: 'pruned-int8',
+      reason:
+        'pruned-int8 is the only variant that fits: 93.4 kB, and it loses 2.81 % of accuracy.',
+      budget: { flashBytes: 64_000, ramBytes: 48_000, instructions: 10_000_000, drop: 0.05 },
+    },
+    pruning: samplePruning(layerCount, structured),
+    training: sampleTraining(),
+  };
 }
 
 /** One variant of one layer, with every optional part absent and no choice. */

@@ -1,11 +1,13 @@
 import { bestLatency, type Loss, lossOf } from '../choose.ts';
+import { planFacts } from '../gains.ts';
 import type { Agreement, LayerError, Report, Variant } from '../report-document.ts';
-import { bytes, decibels, duration, points, smallShare } from './format.ts';
+import { FLOAT_VARIANT } from '../variant-names.ts';
+import { bytes, decibels, duration, operations, points, smallShare } from './format.ts';
 
 /** What the page derives from a report: which variant it is about, its best path, its loss, what its budget says. */
 
 export function floatVariant(report: Report): Variant | undefined {
-  return report.variants.find((variant) => variant.name === 'float');
+  return report.variants.find((variant) => variant.name === FLOAT_VARIANT);
 }
 
 export function chosenVariant(report: Report): Variant | undefined {
@@ -88,6 +90,24 @@ const RULES: readonly BudgetRule[] = [
     label: 'peak activation memory',
     write: bytes,
     figure: (_, v) => v.peakActivationBytes,
+  },
+  {
+    key: 'flashBytes',
+    label: 'microcontroller flash',
+    write: bytes,
+    figure: (_, v) => planFacts(v)?.planBytes,
+  },
+  {
+    key: 'ramBytes',
+    label: 'microcontroller RAM',
+    write: bytes,
+    figure: (_, v) => planFacts(v)?.ramBytes,
+  },
+  {
+    key: 'instructions',
+    label: 'instructions',
+    write: operations,
+    figure: (_, v) => planFacts(v)?.instructions,
   },
   {
     key: 'sqnrDb',

@@ -2,9 +2,13 @@ import type { Report } from '../report-document.ts';
 import { html, type Markup, trusted } from './html.ts';
 import { comparison } from './sections/comparison.ts';
 import { edgeTpu } from './sections/edge-tpu.ts';
+import { gainsSection } from './sections/gains.ts';
 import { keptFloat } from './sections/kept-float.ts';
 import { layers } from './sections/layers.ts';
 import { provenance } from './sections/provenance.ts';
+import { sensitivity } from './sections/sensitivity.ts';
+import { sparsity } from './sections/sparsity.ts';
+import { training } from './sections/training.ts';
 import { variantsTable } from './sections/variants-table.ts';
 import { verdict } from './sections/verdict.ts';
 import { warnings } from './sections/warnings.ts';
@@ -18,13 +22,39 @@ interface Section {
   readonly render: (report: Report) => Markup;
   /** Has something to say of a report without variants, too. */
   readonly always?: true;
+  /** Whether a report has what this is about; every report does where it is absent. */
+  readonly when?: (report: Report) => boolean;
 }
 
 const SECTIONS: readonly Section[] = [
   { id: 'warnings', label: 'Warnings', render: warnings, always: true },
   { id: 'variants', label: 'All variants', render: variantsTable },
+  {
+    id: 'gains',
+    label: 'Pruning and training',
+    render: gainsSection,
+    when: ({ variants }) => variants.some(({ dense }) => dense !== undefined),
+  },
   { id: 'comparison', label: 'Size, latency, error', render: comparison },
   { id: 'layers', label: 'Layers', render: layers },
+  {
+    id: 'training',
+    label: 'Training',
+    render: training,
+    when: (report) => report.training !== undefined,
+  },
+  {
+    id: 'sensitivity',
+    label: 'Sensitivity',
+    render: sensitivity,
+    when: ({ pruning }) => pruning?.layers.some((layer) => layer.sensitivity.length > 0) ?? false,
+  },
+  {
+    id: 'sparsity',
+    label: 'Sparsity per layer',
+    render: sparsity,
+    when: ({ pruning }) => pruning !== undefined && pruning.layers.length > 0,
+  },
   { id: 'weights', label: 'Weights', render: weights },
   { id: 'inputs', label: 'Worst inputs', render: worstInputs },
   { id: 'edge-tpu', label: 'Edge TPU', render: edgeTpu },
@@ -41,7 +71,9 @@ const POLICY = "default-src 'none'; style-src 'unsafe-inline'";
  */
 export function renderReportPage(report: Report): string {
   const hasVariants = report.variants.length > 0;
-  const sections = SECTIONS.filter((section) => hasVariants || section.always);
+  const sections = SECTIONS.filter(
+    ({ always = false, when = () => true }) => (hasVariants || always) && when(report),
+  );
   const links = sections.map(
     ({ id, label }) => html`<a href="#${id}">${label}</a>
 `,

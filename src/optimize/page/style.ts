@@ -120,7 +120,12 @@ td .muted{display:block;font-size:.8125rem}
 .layers td,.layers th,.lists td,.lists th{padding-right:1.25rem}
 .layers td.name,.lists td.name{min-width:18rem}
 .lists td.kinds{min-width:10rem}
-td.answer{white-space:nowrap}`;
+td.answer{white-space:nowrap}
+.bars td,.bars th{padding-right:1.25rem}
+.bars th[scope=row]{font-weight:400}
+.bars td.bar-cell{width:9rem;min-width:6rem;padding-block:.8rem}
+.bars td.why{min-width:14rem;color:var(--muted)}
+.bars td.name{min-width:14rem}`;
 
 const CHARTS = `
 figure{margin:0}
@@ -156,6 +161,17 @@ svg .limit-name{fill:var(--alert)}
 .line{fill:none;stroke:var(--first);stroke-width:1.5}
 .worst{fill:none;stroke:var(--alert);stroke-width:1.5}
 svg .worst-rank{fill:var(--alert);font-weight:700}
+.second-line{fill:none;stroke:var(--second);stroke-width:1.5;stroke-dasharray:6 3}
+.shade{fill:var(--raised)}
+.bar.track{fill:var(--rule)}
+.mark{stroke:var(--text);stroke-width:1.5}
+.chosen-share{stroke:var(--second);stroke-dasharray:4 3}
+.multiples{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,230px),1fr));
+  gap:1rem 1.5rem;margin-bottom:1rem}
+.multiple{min-width:0;font-size:.8125rem;line-height:1.4}
+.multiple figcaption>*{display:block}
+.multiple figcaption>span{color:var(--muted)}
+.plot.small{padding:14px 20px 26px 60px}
 .bins{fill:var(--first)}
 .histograms{display:grid;grid-template-columns:repeat(auto-fill,minmax(150px,1fr));
   gap:1.25rem 1.25rem;margin-bottom:1rem}
@@ -172,6 +188,7 @@ svg .worst-rank{fill:var(--alert);font-weight:700}
 .key::before{content:"";display:inline-block;width:.7em;height:.7em;margin-right:.4em;
   border-radius:2px;background:currentColor}
 .key.first::before,.key.mapped::before{background:var(--first)}
+.key.shaded::before{background:var(--raised);outline:1px solid var(--muted)}
 .key.second::before,.key.cannot::before{background:var(--second)}
 @media (max-width:480px){
   body>*{padding-inline:16px}

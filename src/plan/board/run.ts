@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { access, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -152,10 +152,14 @@ function requestOf({ plan, inputs, profile }: BoardRunRequest): Uint8Array {
 
 /**
  * The engine as firmware of a Cortex-M4 (mps2-an386) that QEMU emulates, one instruction a nanosecond.
- * @throws DunlinError inference-refused; file-unreadable without QEMU
+ * @throws DunlinError inference-refused; file-unreadable without QEMU or firmware
  */
-export function runInQemu(request: BoardRunRequest): Promise<PlanRun> {
+export async function runInQemu(request: BoardRunRequest): Promise<PlanRun> {
   const firmware = join(request.buildDirectory ?? BUILD, 'mps2-an386/runner.elf');
+  await access(firmware).catch((cause: unknown) => {
+    const message = `${firmware}: not there; build it with \`make firmware\``;
+    throw new DunlinError(message, { code: 'file-unreadable', cause });
+  });
   return inDirectory(async (directory) => {
     const parts = [
       [join(directory, 'request'), requestOf(request), REQUEST.address],

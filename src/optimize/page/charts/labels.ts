@@ -37,7 +37,7 @@ const PLACES: readonly PlacedLabel[] = [
   { dxPx: 0, dyPx: -12, anchor: 'middle' },
   { dxPx: 0, dyPx: 22, anchor: 'middle' },
   ...[4, 28].flatMap((dxPx) =>
-    [-12, 20, -26, 34, -40, 48, -54, 62].flatMap((dyPx): PlacedLabel[] => [
+    [-12, 20, -26, 34, -40, 48, -54, 62, -68, 76, -82, 90].flatMap((dyPx): PlacedLabel[] => [
       { dxPx, dyPx, anchor: 'start' },
       { dxPx: -dxPx, dyPx, anchor: 'end' },
     ]),

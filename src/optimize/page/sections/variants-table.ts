@@ -1,4 +1,5 @@
 import { bestLatency, type Loss } from '../../choose.ts';
+import { planFacts } from '../../gains.ts';
 import type { Report, Variant } from '../../report-document.ts';
 import {
   type BudgetKey,
@@ -84,12 +85,77 @@ ${heads}</tr></thead>
 ${body}</tbody></table></div>
 <details class="narrow"><summary>What the figures mean</summary>
 <dl class="facts">${meanings}</dl></details>
-${lossKind(report) === 'signal' && html`<p class="note">${NO_ANSWERS}</p>`}</section>
+${microcontrollerNotes(report)}${lossKind(report) === 'signal' && html`<p class="note">${NO_ANSWERS}</p>`}</section>
 `;
 }
 
 function rows(report: Report): Row[] {
-  return [...costRows(report), ...closenessRows(report), ...traitRows()];
+  return [
+    ...costRows(report),
+    ...microcontrollerRows(report),
+    ...closenessRows(report),
+    ...traitRows(),
+  ];
+}
+
+/** Only where a variant has such facts; one that is refused says so, and the reason stands below the table. */
+function microcontrollerRows({ variants }: Report): Row[] {
+  if (variants.every(({ microcontroller }) => microcontroller === undefined)) return [];
+  type Facts = NonNullable<ReturnType<typeof planFacts>>;
+  const cell =
+    (write: (facts: Facts) => Cell): Row['cell'] =>
+    (variant) => {
+      const facts = planFacts(variant);
+      if (facts !== undefined) return write(facts);
+      return {
+        value: NOTHING,
+        aside: variant.microcontroller === undefined ? undefined : 'no plan',
+      };
+    };
+  return [
+    {
+      label: 'Microcontroller flash',
+      explanation: 'The execution plan for a Cortex-M4; the engine takes up to 24 KiB beside it.',
+      cell: cell((facts) => ({
+        value: bytes(facts.planBytes),
+        aside: `weights: ${bytes(facts.weightBytes)}`,
+      })),
+      budget: () => 'flashBytes',
+    },
+    {
+      label: 'Microcontroller RAM',
+      explanation: 'The plan’s arena and the engine’s stack at most.',
+      cell: cell((facts) => ({ value: bytes(facts.ramBytes) })),
+      budget: () => 'ramBytes',
+    },
+    {
+      label: 'Instructions',
+      explanation:
+        'Of one inference on a Cortex-M4, counted by QEMU: what it costs at any clock rate.',
+      cell: cell(({ instructions }) => ({
+        value: instructions === undefined ? 'not counted' : operations(instructions),
+      })),
+      budget: () => 'instructions',
+    },
+  ];
+}
+
+/** Why there is no plan of a variant, or no count of its instructions. */
+function microcontrollerNotes({ variants }: Report): Markup[] {
+  const said = variants.flatMap(({ name, microcontroller }) => {
+    if (microcontroller === undefined) return [];
+    if ('refused' in microcontroller) {
+      return [`There is no plan of ${name} for a microcontroller: ${microcontroller.refused}.`];
+    }
+    const { instructionsReason } = microcontroller;
+    return instructionsReason === undefined
+      ? []
+      : [`Instructions of ${name} were not counted: ${instructionsReason}.`];
+  });
+  return said.map(
+    (text) => html`<p class="note">${text}</p>
+`,
+  );
 }
 
 function costRows(report: Report): Row[] {
