@@ -1,0 +1,112 @@
+import type { Network } from './network.ts';
+import { softmaxRows } from './operations/softmax.ts';
+
+/**
+ * What is learned. The student is to give what the teacher gives: the squared error of each output, as a share of the
+ * output's variance; where the model classifies, on the logits, with the divergence of the softened probabilities beside
+ * it (Hinton et al. 2015, "Distilling the Knowledge in a Neural Network"). Labels add their cross entropy.
+ */
+
+/** Softens probabilities, so that the unlikely classes say something too. */
+const TEMPERATURE = 2;
+const LABEL_SHARE = 0.5;
+const LEAST_PROBABILITY = 1e-12;
+
+/** A tensor by which student and teacher are compared. */
+export interface Target {
+  /** Index in the float model that was given, and in the one that learns. */
+  readonly teacher: number;
+  readonly student: number;
+  /** Read by a final softmax. */
+  readonly isLogits: boolean;
+  readonly width: number;
+  /** Of the teacher's values over the samples. */
+  readonly variance: number;
+}
+
+/**
+ * Writes the gradients of the student's targets, of the mean loss over `batch` samples in all.
+ * @param labels of the samples in the network's batch; -1 where there is none
+ * @returns the sum of the losses of the samples in the network's batch, over `batch`
+ */
+export function lossGradients(
+  student: Network,
+  teacher: Network,
+  targets: readonly Target[],
+  labels: Int32Array | undefined,
+  batch: number,
+): number {
+  let loss = 0;
+  for (const target of targets) {
+    const { values, gradient } = student.tensor(target.student);
+    const wanted = teacher.tensor(target.teacher).values.floats;
+    const share = student.batch / batch;
+    loss += share * squaredError(values.floats, wanted, gradient.floats, target.variance, share);
+    if (!target.isLogits || process.env['NOKL']) continue;
+    const rows = { found: values.floats, wanted, gradient: gradient.floats, width: target.width };
+    loss += share * divergence(rows, share);
+    if (labels !== undefined) loss += share * crossEntropy(rows, labels, share);
+  }
+  return loss;
+}
+
+function squaredError(
+  found: Float32Array,
+  wanted: Float32Array,
+  gradient: Float32Array,
+  variance: number,
+  share: number,
+): number {
+  const scale = 1 / (found.length * variance);
+  let sum = 0;
+  for (let i = 0; i < found.length; i++) {
+    const miss = found[i]! - wanted[i]!;
+    sum += miss * miss;
+    gradient[i]! += 2 * share * scale * miss;
+  }
+  return sum * scale;
+}
+
+interface RowsOfLogits {
+  readonly found: Float32Array;
+  readonly wanted: Float32Array;
+  readonly gradient: Float32Array;
+  readonly width: number;
+}
+
+/** Kullback and Leibler's, times the temperature's square, which keeps gradients at one size. */
+function divergence({ found, wanted, gradient, width }: RowsOfLogits, share: number): number {
+  const [p, q] = [new Float32Array(wanted.length), new Float32Array(found.length)];
+  softmaxRows(wanted, p, width, 1 / TEMPERATURE);
+  softmaxRows(found, q, width, 1 / TEMPERATURE);
+  const rows = found.length / width;
+  let sum = 0;
+  for (let i = 0; i < p.length; i++) {
+    const [wants, gets] = [p[i]!, q[i]!];
+    sum += wants * Math.log((wants + LEAST_PROBABILITY) / (gets + LEAST_PROBABILITY));
+    gradient[i]! += (share * TEMPERATURE * (gets - wants)) / rows;
+  }
+  return (sum * TEMPERATURE ** 2) / rows;
+}
+
+function crossEntropy(
+  { found, gradient, width }: RowsOfLogits,
+  labels: Int32Array,
+  share: number,
+): number {
+  const q = new Float32Array(found.length);
+  softmaxRows(found, q, width, 1);
+  const rows = found.length / width;
+  const scale = LABEL_SHARE / rows;
+  let sum = 0;
+  for (let row = 0; row < rows; row++) {
+    const label = labels[row]!;
+    if (label < 0) continue;
+    sum -= Math.log(q[row * width + label]! + LEAST_PROBABILITY);
+    for (let c = 0; c < width; c++) {
+      const at = row * width + c;
+      gradient[at]! += share * scale * (q[at]! - (c === label ? 1 : 0));
+    }
+  }
+  return sum * scale;
+}

@@ -1,0 +1,44 @@
+import type { FloatModel } from '../float-model.ts';
+import type { Samples } from '../measure/sample-runs.ts';
+import type { Target } from './loss.ts';
+import { Network } from './network.ts';
+
+/** Outputs that are always the same still have a variance to divide by. */
+const LEAST_VARIANCE = 1e-12;
+
+/** What student and teacher are compared by: their float outputs, or the logits where a softmax follows. */
+export function targetsOf(teacher: FloatModel, student: FloatModel, samples: Samples): Target[] {
+  const network = new Network(teacher, 1);
+  const ends = teacher.subgraph.outputs.map((_, place) => endOf(teacher, place));
+  const sums = ends.map(() => ({ count: 0, sum: 0, squares: 0 }));
+  for (let index = 0; index < samples.count; index++) {
+    for (const [place, input] of teacher.subgraph.inputs.entries()) {
+      network.tensor(input).computed.floats.set(samples.at(index)[place]!);
+    }
+    network.forward();
+    for (const [place, { tensor }] of ends.entries()) {
+      for (const value of network.tensor(tensor).values.floats) {
+        sums[place]!.count += 1;
+        sums[place]!.sum += value;
+        sums[place]!.squares += value * value;
+      }
+    }
+  }
+  return ends.map(({ tensor, isLogits }, place) => {
+    const { count, sum, squares } = sums[place]!;
+    return {
+      teacher: tensor,
+      student: endOf(student, place).tensor,
+      isLogits,
+      width: teacher.graph.tensor(tensor).shape.at(-1) ?? 1,
+      variance: Math.max(LEAST_VARIANCE, squares / count - (sum / count) ** 2),
+    };
+  });
+}
+
+function endOf({ graph, subgraph }: FloatModel, place: number) {
+  const output = subgraph.outputs[place]!;
+  const last = subgraph.operators.find(({ outputs }) => outputs.includes(output));
+  const isLogits = last !== undefined && graph.code(last).builtin === 'SOFTMAX';
+  return { tensor: isLogits ? last.inputs[0]! : output, isLogits };
+}

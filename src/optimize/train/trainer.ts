@@ -1,0 +1,304 @@
+import { DunlinError } from '../../core/index.ts';
+import type { TfliteModel } from '../../tflite/index.ts';
+import type { FloatModel } from '../float-model.ts';
+import type { Samples } from '../measure/sample-runs.ts';
+import { chooseMasks, type PrunableWeights, type PruneScope } from '../prune/weights.ts';
+import type { Training } from '../report-document.ts';
+import { type Checkpoint, type CheckpointStore, readCheckpoint, writeCheckpoint } from './checkpoint.ts';
+import type { Target } from './loss.ts';
+import type { Network } from './network.ts';
+import type { Parameter } from './parameter.ts';
+import {
+  BATCH_SAMPLES,
+  learningRateAt,
+  prunedFrom,
+  quantizedFrom,
+  sparsityAt,
+  type TrainingPlan,
+} from './plan.ts';
+import type { Lesson } from './shard.ts';
+import { ShardTeam } from './team.ts';
+import type { Grid } from './tensor.ts';
+
+/** Fewer samples are learned by heart. */
+export const LEAST_TRAINING_SAMPLES = 32;
+/** Of the samples, one in so many is kept for validation. */
+const VALIDATION_EVERY = 10;
+/** Weights to prune are chosen anew so often while sparsity rises. */
+const PRUNE_EVERY_STEPS = 10;
+const NOTE_EVERY_STEPS = 50;
+/** Notes without an improvement, all pruning done and int8 simulated, after which no more is to be had. */
+const PATIENCE_NOTES = 12;
+const LEAST_IMPROVEMENT = 0.002;
+const CHECKPOINT_EVERY_STEPS = 250;
+const ADAM = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 } as const;
+/** Steps of a bias that is zero are so large. */
+const LEAST_RATE_SCALE = 1e-3;
+
+export interface TrainingRequest {
+  readonly teacher: FloatModel;
+  readonly student: FloatModel;
+  readonly targets: readonly Target[];
+  readonly samples: Samples;
+  readonly labels: Int32Array | undefined;
+  readonly plan: TrainingPlan;
+  readonly seed: number;
+  /** Of the student; none where nothing is pruned. */
+  readonly prunable: readonly PrunableWeights[];
+  readonly scope: PruneScope;
+  /** What the activations of a float model can say once they are int8. */
+  readonly gridsOf: (model: TfliteModel) => Promise<ReadonlyMap<number, Grid>>;
+  readonly threads: number;
+  readonly checkpoint?: CheckpointStore;
+  readonly signal: AbortSignal;
+  readonly onProgress: (done: number, loss: number) => void;
+}
+
+export interface Trained {
+  /** The student as it was learned. */
+  readonly learned: TfliteModel;
+  /** The same with its weights on int8's steps; equal where int8 was not simulated. */
+  readonly rounded: TfliteModel;
+  readonly training: Training;
+}
+
+/**
+ * Trains a model to do what another does, while its least weights become zero and, in the end, int8 is simulated. Equal
+ * requests give equal weights, to the bit, on any number of threads, whether or not a run was interrupted.
+ * @throws `input-invalid` for too few samples, `model-unsupported`, `model-too-large`; the signal's reason, after a
+ *   checkpoint
+ */
+export async function train(request: TrainingRequest): Promise<Trained> {
+  const { samples, student } = request;
+  if (samples.count < LEAST_TRAINING_SAMPLES) {
+    throw new DunlinError(
+      `${student.what}: ${samples.count} calibration samples are too few to train its ${student.subgraph.operators.length} ` +
+        `layers with: give at least ${LEAST_TRAINING_SAMPLES}, better some hundreds, or leave --finetune out`,
+      { code: 'input-invalid' },
+    );
+  }
+  const run = new TrainingRun(request);
+  try {
+    return await run.finish();
+  } finally {
+    await run.close();
+  }
+}
+
+class TrainingRun {
+  readonly #request: TrainingRequest;
+  readonly #team: ShardTeam;
+  readonly #network: Network;
+  readonly #validation: Samples;
+  readonly #rateScales: readonly number[];
+  readonly #curve: Training['curve'] = [];
+  #step = 0;
+  #grids: ReadonlyMap<number, Grid> | undefined;
+  #loss = { sum: 0, steps: 0 };
+
+  constructor(request: TrainingRequest) {
+    this.#request = request;
+    const { learning, validation, labels } = splitSamples(request);
+    const lesson: Lesson = { ...request, samples: learning, labels };
+    this.#validation = validation;
+    this.#team = new ShardTeam(lesson, request.threads);
+    this.#network = this.#team.runner.student;
+    this.#rateScales = this.#network.parameters.map(rateScale);
+  }
+
+  async finish(): Promise<Trained> {
+    const { plan, signal, onProgress } = this.#request;
+    await this.#resume();
+    let stopped: Training['stopped'] = 'steps';
+    while (this.#step < plan.steps) {
+      if (signal.aborted) {
+        await this.#save();
+        signal.throwIfAborted();
+      }
+      await this.#learn();
+      onProgress(this.#step, this.#curve.at(-1)?.loss ?? this.#loss.sum / this.#loss.steps);
+      if (this.#step % CHECKPOINT_EVERY_STEPS === 0) await this.#save();
+      if (this.#isOnPlateau()) {
+        stopped = 'plateau';
+        break;
+      }
+    }
+    const { samples, labels, seed } = this.#request;
+    this.#refresh();
+    return {
+      learned: withParameters(this.#network, ({ learned, mask }) => learned.floats.map((value, i) => value * mask[i]!)),
+      rounded: withParameters(this.#network, ({ values }) => values.floats),
+      training: {
+        samples: samples.count,
+        labelled: labels !== undefined,
+        batch: BATCH_SAMPLES,
+        seed,
+        steps: this.#step,
+        plannedSteps: plan.steps,
+        stopped,
+        curve: this.#curve,
+      },
+    };
+  }
+
+  close(): Promise<void> {
+    return this.#team.close();
+  }
+
+  async #learn(): Promise<void> {
+    const { plan } = this.#request;
+    this.#prune();
+    if (this.#step === quantizedFrom(plan)) {
+      this.#refresh();
+      const learned = withParameters(this.#network, ({ values }) => values.floats);
+      this.#startRounding(await this.#request.gridsOf(learned));
+    }
+    this.#refresh();
+    this.#loss.sum += await this.#team.learn(this.#step);
+    this.#loss.steps += 1;
+    this.#descend();
+    this.#step += 1;
+    if (this.#step % NOTE_EVERY_STEPS === 0 || this.#step === plan.steps) this.#note();
+  }
+
+  /** Chooses weights to prune, as long as there are more and more of them; then they stay. */
+  #prune(): void {
+    const { plan, prunable, scope } = this.#request;
+    const last = prunedFrom(plan);
+    if (plan.sparsity === 0 || this.#step > last) return;
+    if (this.#step % PRUNE_EVERY_STEPS !== 0 && this.#step !== last) return;
+    const parameters = this.#prunableParameters();
+    const layers = parameters.map(({ learned }, place) => ({
+      values: learned.floats,
+      importance: prunable[place]!.importance,
+    }));
+    const masks = chooseMasks(layers, sparsityAt(plan, this.#step), scope);
+    for (const [place, { mask }] of parameters.entries()) mask.set(masks[place]!);
+  }
+
+  #prunableParameters(): Parameter[] {
+    return this.#request.prunable.map(
+      ({ tensor }) => this.#network.parameters.find((parameter) => parameter.tensor === tensor)!,
+    );
+  }
+
+  #startRounding(grids: ReadonlyMap<number, Grid>): void {
+    this.#grids = grids;
+    this.#team.roundTo(grids);
+    for (const parameter of this.#network.parameters) parameter.rounds = true;
+  }
+
+  #refresh(): void {
+    for (const parameter of this.#network.parameters) parameter.refresh();
+  }
+
+  #descend(): void {
+    const { kernels } = this.#network.memory;
+    const count = this.#step + 1;
+    const { beta1, beta2, epsilon } = ADAM;
+    const correction = Math.sqrt(1 - beta2 ** count) / (1 - beta1 ** count);
+    const rate = learningRateAt(this.#request.plan, this.#step) * correction;
+    for (const [place, parameter] of this.#network.parameters.entries()) {
+      const { learned, gradient, mean, square } = parameter;
+      kernels.adam(
+        learned.length,
+        learned.address,
+        gradient.address,
+        mean.address,
+        square.address,
+        rate * this.#rateScales[place]!,
+        beta1,
+        beta2,
+        epsilon,
+        1,
+      );
+    }
+  }
+
+  #note(): void {
+    const { plan } = this.#request;
+    this.#refresh();
+    this.#curve.push({
+      step: this.#step,
+      loss: round(this.#loss.sum / this.#loss.steps),
+      validationLoss: round(this.#team.runner.validate(this.#validation)),
+      sparsity: plan.sparsity === 0 ? 0 : round(sparsityAt(plan, this.#step)),
+      quantized: this.#grids !== undefined,
+    });
+    this.#loss = { sum: 0, steps: 0 };
+  }
+
+  /** Looks at the notes alone, so that a run that goes on from a checkpoint stops where it would have. */
+  #isOnPlateau(): boolean {
+    const { plan } = this.#request;
+    if (this.#step % NOTE_EVERY_STEPS !== 0) return false;
+    const from = Math.max(prunedFrom(plan), plan.quantized ? quantizedFrom(plan) : 0);
+    const notes = this.#curve.filter(({ step }) => step > from);
+    if (notes.length <= PATIENCE_NOTES) return false;
+    const least = (points: typeof notes): number =>
+      Math.min(...points.map(({ validationLoss }) => validationLoss!));
+    const before = least(notes.slice(0, -PATIENCE_NOTES));
+    return least(notes.slice(-PATIENCE_NOTES)) > before * (1 - LEAST_IMPROVEMENT);
+  }
+
+  async #resume(): Promise<void> {
+    const { checkpoint } = this.#request;
+    const saved = checkpoint && (await readCheckpoint(checkpoint, this.#network));
+    if (saved === undefined) return;
+    this.#step = saved.step;
+    this.#loss = { ...saved.loss };
+    this.#curve.push(...saved.curve);
+    if (saved.grids !== undefined) this.#startRounding(new Map(saved.grids));
+  }
+
+  async #save(): Promise<void> {
+    const { checkpoint } = this.#request;
+    if (checkpoint === undefined) return;
+    const state: Checkpoint = {
+      step: this.#step,
+      loss: this.#loss,
+      curve: this.#curve,
+      ...(this.#grids === undefined ? {} : { grids: [...this.#grids] }),
+    };
+    await writeCheckpoint(checkpoint, state, this.#network);
+  }
+}
+
+/** Adam's steps are about as large as its rate: a tensor's own size is the measure for what is large. */
+function rateScale({ learned }: Parameter): number {
+  const squares = learned.floats.reduce((sum, value) => sum + value * value, 0);
+  return Math.max(LEAST_RATE_SCALE, Math.sqrt(squares / learned.length));
+}
+
+const round = (value: number): number => Number(value.toPrecision(6));
+
+/** Every tenth sample says how well what was learned holds for others. */
+function splitSamples({ samples, labels }: TrainingRequest) {
+  const all = Array.from({ length: samples.count }, (_, index) => index);
+  const held = all.filter((index) => index % VALIDATION_EVERY === VALIDATION_EVERY - 1);
+  const rest = all.filter((index) => index % VALIDATION_EVERY !== VALIDATION_EVERY - 1);
+  const pick = (chosen: readonly number[]): Samples => ({
+    count: chosen.length,
+    at: (index) => samples.at(chosen[index]!),
+  });
+  return {
+    learning: pick(rest),
+    validation: pick(held),
+    labels: labels && Int32Array.from(rest, (index) => labels[index]!),
+  };
+}
+
+/** The float model with other values for its parameters. */
+function withParameters(
+  { float, parameters }: Network,
+  valuesOf: (parameter: Parameter) => Float32Array,
+): TfliteModel {
+  const buffers = [...float.model.buffers];
+  const tensors = [...float.subgraph.tensors];
+  for (const parameter of parameters) {
+    const data = new Uint8Array(Float32Array.from(valuesOf(parameter)).buffer);
+    // Another tensor may have the same bytes.
+    tensors[parameter.tensor] = { ...tensors[parameter.tensor]!, buffer: buffers.push(data) - 1 };
+  }
+  return { ...float.model, buffers, subgraphs: [{ ...float.subgraph, tensors }] };
+}
