@@ -16,12 +16,23 @@ export interface GradientError {
   readonly skipped: number;
 }
 
+/** A way for all parameters to go at once. */
+export interface Direction {
+  /** The slope, by the gradients. */
+  readonly wanted: number;
+  /** How large slopes are along other directions. */
+  readonly scale: number;
+  /** By a central difference. */
+  slope(step: number): number;
+}
+
 /** A network, its samples, and a loss in which every output value has a weight of its own. */
 export class NetworkTrial {
   readonly network: Network;
   readonly #model: TfliteModel;
   readonly #samples: readonly (readonly Float32Array[])[];
-  readonly #weights: readonly Float32Array[];
+  /** Of the loss, for each output. */
+  readonly weights: readonly Float32Array[];
   readonly #random: RandomValues;
 
   /** @param samples for each sample, the values of each input */
@@ -43,7 +54,7 @@ export class NetworkTrial {
         computed.floats.set(values[place]!, sample * size);
       }
     }
-    this.#weights = this.#outputs.map(({ computed }) =>
+    this.weights = this.#outputs.map(({ computed }) =>
       Float32Array.from(random.normals(computed.length, 1)),
     );
   }
@@ -87,7 +98,7 @@ export class NetworkTrial {
     this.network.clearGradients();
     for (const { gradient } of this.network.parameters) gradient.floats.fill(0);
     for (const [place, { gradient }] of this.#outputs.entries()) {
-      gradient.floats.set(this.#weights[place]!);
+      gradient.floats.set(this.weights[place]!);
     }
     this.network.backward();
   }
@@ -102,7 +113,7 @@ export class NetworkTrial {
     for (let turn = 0; turn < count; turn++) {
       const at = count === floats.length ? turn : this.#random.whole(0, floats.length - 1);
       const before = floats[at]!;
-      const slope = this.#slope(step, (by) => {
+      const { slope, bends } = this.#slope(step, (by) => {
         floats[at] = before + by;
         parameter.refresh();
         // What float32 makes of it.
@@ -110,58 +121,58 @@ export class NetworkTrial {
       });
       floats[at] = before;
       parameter.refresh();
-      if (slope === undefined) skipped += 1;
+      if (bends) skipped += 1;
       else worst = Math.max(worst, Math.abs(slope - gradient[at]!) / scale);
     }
     return { worst, compared: count - skipped, skipped };
   }
 
-  /** Along a random direction of all parameters; undefined where a kink lies on the way. */
-  directionError(step: number): number | undefined {
+  /** A random direction of all parameters, of length 1. */
+  direction(): Direction {
     const { parameters } = this.network;
     const before = parameters.map(({ learned }) => Float32Array.from(learned.floats));
     const count = before.reduce((sum, { length }) => sum + length, 0);
-    const directions = before.map(({ length }) =>
-      this.#random.normals(length, 1 / Math.sqrt(count)),
-    );
-    let [wanted, size] = [0, 0];
+    const steps = before.map(({ length }) => this.#random.normals(length, 1 / Math.sqrt(count)));
+    let [wanted, squares] = [0, 0];
     for (const [place, { gradient }] of parameters.entries()) {
       for (const [at, value] of gradient.floats.entries()) {
-        wanted += value * directions[place]![at]!;
-        size += value * value;
+        wanted += value * steps[place]![at]!;
+        squares += value * value;
       }
     }
     const move = (by: number): number => {
       for (const [place, parameter] of parameters.entries()) {
         const { floats } = parameter.learned;
         for (let at = 0; at < floats.length; at++) {
-          floats[at] = before[place]![at]! + by * directions[place]![at]!;
+          floats[at] = before[place]![at]! + by * steps[place]![at]!;
         }
         parameter.refresh();
       }
       return by;
     };
-    const slope = this.#slope(step, move);
-    move(0);
-    if (slope === undefined) return undefined;
-    return Math.abs(slope - wanted) / Math.max(Math.sqrt(size / count), 1e-6);
+    const slope = (step: number): number => {
+      const found = this.#slope(step, move);
+      move(0);
+      return found.slope;
+    };
+    return { wanted, scale: Math.max(Math.sqrt(squares / count), 1e-3), slope };
   }
 
   /** Difference of the loss by that of a parameter, both as they were in float32. */
-  #slope(step: number, move: (by: number) => number): number | undefined {
+  #slope(step: number, move: (by: number) => number): { slope: number; bends: boolean } {
     const end = (by: number): End => {
       const moved = move(by);
       return { moved, outputs: this.forward(), pattern: this.#pattern() };
     };
     const [high, low] = [end(step), end(-step)];
-    if (high.pattern !== low.pattern) return undefined;
     let difference = 0;
-    for (const [place, weights] of this.#weights.entries()) {
+    for (const [place, weights] of this.weights.entries()) {
       for (const [at, weight] of weights.entries()) {
         difference += weight * (high.outputs[place]![at]! - low.outputs[place]![at]!);
       }
     }
-    return difference / (high.moved - low.moved);
+    const slope = difference / (high.moved - low.moved);
+    return { slope, bends: high.pattern !== low.pattern };
   }
 
   /** Which values of fused activations lie at a limit: between two of the same pattern there is no kink of theirs. */
