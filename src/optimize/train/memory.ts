@@ -128,8 +128,8 @@ export class TrainingMemory {
     this.#bytes = align(this.#bytes + floats * Float32Array.BYTES_PER_ELEMENT);
     if (this.#bytes > MAX_TRAINING_BYTES) {
       throw new DunlinError(
-        `${this.#what}: training it takes more than ${MAX_TRAINING_BYTES / 1024 ** 2} MiB of memory; leave --finetune ` +
-          'out, or train where the model comes from',
+        `${this.#what}: training it takes more than ${MAX_TRAINING_BYTES / 1024 ** 2} MiB of memory; leave ` +
+          '--finetune out, or train where the model comes from',
         { code: 'model-too-large' },
       );
     }

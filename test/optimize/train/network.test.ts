@@ -1,6 +1,7 @@
 import test from 'ava';
 import { OPERATIONS } from '../../../src/optimize/train/operations/index.ts';
-import type { TfliteModel } from '../../../src/tflite/index.ts';
+import { parseModel, type TfliteModel } from '../../../src/tflite/index.ts';
+import { sharedModel } from '../../shared-folder.ts';
 import { ModelBuilder } from '../../tflite/model-builder.ts';
 import { countOf } from '../random-graph.ts';
 import { randomModel } from '../random-model.ts';
@@ -68,6 +69,20 @@ test('random graphs compute what the runtime does, and their gradients are slope
   );
 });
 
+for (const name of ['kws', 'ad01', 'ic']) {
+  test(`${name} computes what the runtime does, and its gradients are slopes`, async (t) => {
+    const bytes = sharedModel(t, `${name}_float.tflite`);
+    if (bytes === undefined) return;
+    const trial = randomTrial(parseModel(bytes, name), new RandomValues(2));
+    const distance = await trial.distance(runtime.load);
+    t.true(distance <= FORWARD_TOLERANCE, `forward is off by ${distance}`);
+    trial.backward();
+    const { wanted, scale, slope } = trial.direction();
+    const error = Math.abs(slope(DIRECTION_STEP) - wanted) / scale;
+    t.true(error <= 2 * SLOPE_TOLERANCE, `a slope is off by ${error}`);
+  });
+}
+
 async function checkGradients(
   t: { true(value: boolean, message?: string): void },
   model: TfliteModel,
@@ -132,10 +147,12 @@ test('what is computed of constants alone is the same for every sample', async (
   const b = new ModelBuilder();
   const [input, dense, output] = [b.tensor([2, 3]), b.tensor([2, 3]), b.tensor([2, 3])];
   const [row, tiled, bent] = [constant(b, 1, 3), b.tensor([2, 3]), b.tensor([2, 3])];
+  const product = b.tensor([2, 3]);
   b.operator('TILE', [row, b.control([2], [2, 1])], [tiled])
     .operator('LOGISTIC', [tiled], [bent])
+    .operator('BATCH_MATMUL', [bent, constant(b, 3, 3)], [product])
     .operator('FULLY_CONNECTED', [input, constant(b, 3, 3), -1], [dense])
-    .operator('MUL', [dense, bent], [output]);
+    .operator('MUL', [dense, product], [output]);
   await checkGradients(t, b.build([input], [output]));
 });
 

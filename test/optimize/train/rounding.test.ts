@@ -191,8 +191,9 @@ test('weights are rounded to what is written of them', (t) => {
 test('a bias is never rounded', (t) => {
   const memory = new TrainingMemory('test');
   const about = { tensor: 0, name: 'b', label: 'operator 0', role: 'bias' as const };
-  const bias = new Parameter({ ...about, shape: [3], channelAxis: 0, perChannel: true }, (floats) =>
-    memory.reserve(floats),
+  const bias = new Parameter(
+    { ...about, shape: [3], channelAxis: 0, perChannel: false },
+    (floats) => memory.reserve(floats),
   );
   memory.open();
   bias.learned.floats.set([0.1234, 5, -0.001]);

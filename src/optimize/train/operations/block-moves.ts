@@ -1,5 +1,5 @@
 import type { Region, TrainingMemory } from '../memory.ts';
-import { NOTHING, type Numbered } from './numbered.ts';
+import { counted, NOTHING, type Numbered } from './numbered.ts';
 
 /** Floats that are moved from places of one array to places of another, in blocks as long as they all go. */
 export class BlockMoves {
@@ -11,7 +11,7 @@ export class BlockMoves {
 
   /** Element i of the target comes from place i of `sources`. */
   static gather(memory: TrainingMemory, { places }: Numbered): BlockMoves {
-    const tos = Int32Array.from(places.keys()).filter((place) => places[place] !== NOTHING);
+    const tos = counted(places.length).filter((place) => places[place] !== NOTHING);
     return new BlockMoves(
       memory,
       places.filter((place) => place !== NOTHING),
@@ -21,17 +21,15 @@ export class BlockMoves {
 
   /** Element i of the source goes to place i of `targets`. */
   static scatter(memory: TrainingMemory, { places }: Numbered): BlockMoves {
-    return new BlockMoves(memory, Int32Array.from(places.keys()), places);
+    return new BlockMoves(memory, counted(places.length), places);
   }
 
   private constructor(memory: TrainingMemory, froms: Int32Array, tos: Int32Array) {
     this.#memory = memory;
     this.#block = blockLength(froms, tos);
-    const starts = (list: Int32Array): Int32Array =>
-      list.filter((_, index) => index % this.#block === 0);
     this.#count = froms.length / this.#block;
-    this.#froms = memory.integers(starts(froms));
-    this.#tos = memory.integers(starts(tos));
+    this.#froms = memory.integers(everyNth(froms, this.#block));
+    this.#tos = memory.integers(everyNth(tos, this.#block));
   }
 
   copy(from: number, to: number): void {
@@ -58,6 +56,12 @@ function blockLength(froms: Int32Array, tos: Int32Array): number {
     else [block, run] = [divisor(run, block), 1];
   }
   return Math.max(block, 1);
+}
+
+function everyNth(list: Int32Array, step: number): Int32Array {
+  const found = new Int32Array(list.length / step);
+  for (let index = 0; index < found.length; index++) found[index] = list[index * step]!;
+  return found;
 }
 
 function divisor(a: number, b: number): number {

@@ -13,9 +13,9 @@ import {
 import { type Operation, type OperationDraft, sampleOffset } from './operation.ts';
 
 /*
- * Operators that move values about. Each is a list of places, made here from the rules that `tflite/rules` checks shapes
- * by: the runtime could be asked where numbered inputs come out, but that would make a network wait for a process, and
- * these lines are no more than a few for each operator. Tests hold every one of them against the runtime.
+ * Operators that move values about. Each is a list of places, made here by the rules that `tflite/rules` checks shapes
+ * with. The runtime could be asked where numbered inputs come out, but a network would then wait for a process, and end
+ * at 2^24 numbers; a few lines for each operator do without. Tests hold every one of them against the runtime.
  */
 
 interface Move {

@@ -5,8 +5,8 @@ import { addToBias, startFromBias, weightsOf } from './weighted.ts';
 import { windowPlan, windowStruct } from './window.ts';
 
 /**
- * TRANSPOSE_CONV: a convolution backward. The window lies on the output, its places are the pixels of the input, and each
- * pixel adds its products to what the window shows there. Weights are [out, h, w, in].
+ * TRANSPOSE_CONV: a convolution backward. The window lies on the output, its places are the pixels of the input, and
+ * each pixel adds its products to what the window shows there. Weights are [out, h, w, in].
  */
 export function transposedConvolution(draft: OperationDraft): Operation {
   const { inputs, outputs, batch, memory, operator } = draft;
