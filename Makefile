@@ -28,7 +28,8 @@ DEBIAN_FUZZ := clang libclang-rt-dev
 SLOW_TESTS := test/demo/** test/agent/** test/cli/** test/release/from-optimize.test.ts test/release/mcu.test.ts \
 	test/release/commands.test.ts test/examples/files.test.ts test/optimize/operators.test.ts \
 	test/optimize/random-graphs.test.ts test/optimize/quantize-shared.test.ts test/optimize/repack-shared.test.ts \
-	test/optimize/hostile.test.ts test/optimize/commands.test.ts test/optimize/page-browser.test.ts test/plan/board/** \
+	test/optimize/train/operations.test.ts test/optimize/train/network.test.ts test/optimize/hostile.test.ts \
+	test/optimize/commands.test.ts test/optimize/page-browser.test.ts test/plan/board/** \
 	test/mcu/native.test.ts test/mcu/mps2-an386.test.ts test/mcu/kill-storm.test.ts test/mcu/flasher.test.ts
 SOAK_FUZZ_SECONDS ?= 300
 SOAK_TOURS ?= 5

@@ -109,3 +109,8 @@ const SCHEMES: Readonly<Record<string, Int8Scheme>> = {
 export function int8Scheme(builtin: string): Int8Scheme | undefined {
   return SCHEMES[builtin];
 }
+
+/** All that int8 knows. */
+export function int8Operators(): string[] {
+  return Object.keys(SCHEMES);
+}

@@ -41,6 +41,33 @@ export interface Kernels {
     epsilon: number,
     gradientScale: number,
   ): void;
+  addScaled(count: number, a: number, b: number, factor: number, to: number): void;
+  multiply(count: number, a: number, b: number, to: number): void;
+  addProduct(count: number, a: number, b: number, to: number): void;
+  addInside(
+    count: number,
+    values: number,
+    from: number,
+    to: number,
+    low: number,
+    high: number,
+  ): void;
+  copyBlocks(
+    count: number,
+    block: number,
+    froms: number,
+    tos: number,
+    from: number,
+    to: number,
+  ): void;
+  addBlocks(
+    count: number,
+    block: number,
+    froms: number,
+    tos: number,
+    from: number,
+    to: number,
+  ): void;
   imageToColumns(window: number, image: number, columns: number): void;
   addColumnsToImage(window: number, columns: number, image: number): void;
   depthwise(window: number, image: number, weights: number, out: number): void;
@@ -86,6 +113,7 @@ export class TrainingMemory {
   readonly #what: string;
   #bytes = ALIGNMENT_BYTES;
   #scratchFloats = 0;
+  readonly #integers: { readonly region: Region; readonly values: Int32Array }[] = [];
   #opened: { readonly buffer: ArrayBuffer; readonly kernels: Kernels } | undefined;
   #scratch: Region | undefined;
 
@@ -100,11 +128,18 @@ export class TrainingMemory {
     this.#bytes = align(this.#bytes + floats * Float32Array.BYTES_PER_ELEMENT);
     if (this.#bytes > MAX_TRAINING_BYTES) {
       throw new DunlinError(
-        `${this.#what}: training it takes more than ${MAX_TRAINING_BYTES / 1024 ** 2} MiB of memory; leave --finetune ` +
-          'out, or train where the model comes from',
+        `${this.#what}: training it takes more than ${MAX_TRAINING_BYTES / 1024 ** 2} MiB of memory; leave ` +
+          '--finetune out, or train where the model comes from',
         { code: 'model-too-large' },
       );
     }
+    return region;
+  }
+
+  /** Numbers for kernels to read, there from `open` on: places, the fields of a struct. */
+  integers(values: Int32Array): Region {
+    const region = this.reserve(values.length);
+    this.#integers.push({ region, values });
     return region;
   }
 
@@ -138,6 +173,9 @@ export class TrainingMemory {
     };
     const instance = new WebAssembly.Instance(compiledKernels(), { env: { memory, abort } });
     this.#opened = { buffer: memory.buffer, kernels: instance.exports as Kernels };
+    for (const { region, values } of this.#integers.splice(0)) {
+      new Int32Array(memory.buffer, region.address, region.length).set(values);
+    }
   }
 }
 

@@ -23,6 +23,8 @@ export class Network {
   readonly memory: TrainingMemory;
   readonly parameters: readonly Parameter[];
   readonly #tensors: ReadonlyMap<number, TrainingTensor>;
+  /** What no operator computes: inputs and constants. */
+  readonly #given: readonly TrainingTensor[];
   readonly #steps: readonly Step[];
 
   /** @throws `model-unsupported` naming a layer that cannot be trained, `model-too-large` */
@@ -33,7 +35,9 @@ export class Network {
     const builder = new NetworkBuilder(float, batch, this.memory);
     this.#steps = float.subgraph.operators.map((operator) => builder.step(operator));
     this.#tensors = builder.tensors;
-    this.parameters = [...builder.parameters.values()];
+    const computed = new Set(this.#steps.flatMap(({ outputs }) => outputs));
+    this.#given = [...builder.tensors.values()].filter((tensor) => !computed.has(tensor));
+    this.parameters = builder.finish();
     this.memory.open();
     builder.fillConstants();
     for (const parameter of this.parameters) {
@@ -51,7 +55,7 @@ export class Network {
 
   /** Computes everything from the inputs' `computed`, which the caller has filled. */
   forward(): void {
-    for (const input of this.float.subgraph.inputs) this.#round(this.tensor(input));
+    for (const tensor of this.#given) this.#round(tensor);
     for (const { operation, outputs, limits } of this.#steps) {
       operation.forward();
       for (const output of outputs) {
@@ -104,7 +108,7 @@ export class Network {
 
 class NetworkBuilder {
   readonly tensors = new Map<number, TrainingTensor>();
-  readonly parameters = new Map<number, Parameter>();
+  readonly #parameters = new Map<number, Parameter>();
   readonly #float: FloatModel;
   readonly #batch: number;
   readonly #memory: TrainingMemory;
@@ -121,11 +125,14 @@ class NetworkBuilder {
   step(operator: TfliteOperator): Step {
     const { graph } = this.#float;
     const { builtin } = graph.code(operator);
-    const refuse = (reason: string): never => this.#refuse(operator, reason);
+    const label = graph.label(operator);
+    const refuse = (reason: string): never => this.#refuse(label, reason);
     const build = OPERATIONS[builtin] ?? refuse('Dunlin knows no gradient of it');
     const limits = fusedActivation(operator.options['fusedActivationFunction']);
     if (limits === 'unknown')
       return refuse('its fused activation is none of RELU, RELU6, RELU_N1_TO_1');
+    if (operator.outputs.some((index) => graph.tensor(index).type !== 'float32'))
+      refuse('it computes whole numbers');
     const scheme = int8Scheme(builtin)?.weights;
     const weights = this.#parameter(operator, scheme?.position, 'weights');
     const bias = this.#parameter(operator, scheme?.biasPosition, 'bias');
@@ -136,34 +143,50 @@ class NetworkBuilder {
         ? undefined
         : this.#tensor(index, false),
     );
+    const isConstant = operator.outputs.every((index) => this.#constants.has(index));
+    if (isConstant && weights !== undefined)
+      refuse('it computes a constant, which the converter should have folded');
     const trained = weights !== undefined || inputs.some((input) => input?.isTrained === true);
     const outputs = operator.outputs.map((index) => this.#tensor(index, trained));
     const operation = build({
-      ...{ graph, operator, builtin, batch: this.#batch, memory: this.#memory },
+      ...{ graph, operator, builtin, batch: isConstant ? 1 : this.#batch, memory: this.#memory },
       ...{ inputs, outputs, weights, bias, refuse },
       constant: (position) => graph.values(graph.tensor(operator.inputs[position]!)),
     });
     return { operation, outputs, limits };
   }
 
+  /** After the last step. @returns all parameters */
+  finish(): Parameter[] {
+    const parameters = [...this.#parameters.values()];
+    for (const { tensor, label, role } of parameters) {
+      // An operator that reads them as values has them as they were: int8 would round them twice.
+      if (this.tensors.has(tensor)) this.#refuse(label, `its ${role} are read as values elsewhere`);
+    }
+    return parameters;
+  }
+
   fillConstants(): void {
     const { graph } = this.#float;
     for (const [index, tensor] of this.tensors) {
-      if (tensor.isConstant) tensor.computed.floats.set(graph.floats(graph.tensor(index)));
+      const source = graph.tensor(index);
+      if (graph.isConstant(source)) tensor.computed.floats.set(graph.floats(source));
     }
   }
 
   #tensor(index: number, isTrained: boolean): TrainingTensor {
     const known = this.tensors.get(index);
     if (known !== undefined) return known;
-    const { name, shape, type } = this.#float.graph.tensor(index);
+    const { name, shape } = this.#float.graph.tensor(index);
     const isConstant = this.#constants.has(index);
-    const size = type === 'float32' ? elementCount(shape) : 0;
+    const size = elementCount(shape);
     const room = isConstant ? size : this.#batch * size;
+    // The loss writes a gradient to every output, also where no parameter is behind it.
+    const hasGradient = isTrained || this.#float.subgraph.outputs.includes(index);
     const tensor = new TrainingTensor({ name, shape, size }, isConstant, isTrained, {
       computed: this.#memory.reserve(room),
-      rounded: this.#memory.reserve(isConstant ? 0 : room),
-      gradient: this.#memory.reserve(isTrained ? room : 0),
+      rounded: this.#memory.reserve(room),
+      gradient: this.#memory.reserve(hasGradient ? room : 0),
     });
     this.tensors.set(index, tensor);
     return tensor;
@@ -177,28 +200,29 @@ class NetworkBuilder {
     const { graph } = this.#float;
     const index = position === undefined ? -1 : (operator.inputs[position] ?? -1);
     if (index === -1) return undefined;
-    const known = this.parameters.get(index);
-    if (known !== undefined) return known;
+    const label = graph.label(operator);
+    const { weights } = int8Scheme(graph.code(operator).builtin)!;
+    const channelAxis = role === 'bias' ? 0 : weights!.channelAxis;
+    const known = this.#parameters.get(index);
+    if (known?.channelAxis === channelAxis) return known;
+    if (known !== undefined)
+      this.#refuse(label, `its weights have other output channels in ${known.label}`);
     const { name, shape, type } = graph.tensor(index);
     if (!graph.isConstant(graph.tensor(index)) || type !== 'float32') {
-      this.#refuse(operator, `its ${role} are computed, not constants`);
+      this.#refuse(label, `its ${role} are computed, not constants`);
     }
-    const { weights } = int8Scheme(graph.code(operator).builtin)!;
+    const { perChannel } = weights!;
     const parameter = new Parameter(
-      {
-        ...{ tensor: index, name: printable(name), label: graph.label(operator), shape, role },
-        channelAxis: role === 'bias' ? 0 : weights!.channelAxis,
-        perChannel: weights!.perChannel,
-      },
+      { tensor: index, name: printable(name), label, shape, role, channelAxis, perChannel },
       (floats) => this.#memory.reserve(floats),
     );
-    this.parameters.set(index, parameter);
+    this.#parameters.set(index, parameter);
     return parameter;
   }
 
-  #refuse(operator: TfliteOperator, reason: string): never {
+  #refuse(label: string, reason: string): never {
     throw new DunlinError(
-      `${this.#float.what}: ${this.#float.graph.label(operator)} cannot be trained: ${reason}; leave --finetune out, or ` +
+      `${this.#float.what}: ${label} cannot be trained: ${reason}; leave --finetune out, or ` +
         'train where the model comes from',
       { code: 'model-unsupported' },
     );

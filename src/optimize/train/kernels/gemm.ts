@@ -2,6 +2,9 @@
 const ROWS: i32 = 4;
 const COLUMNS: i32 = 8;
 const LANES: i32 = 4;
+/** So many floats of b are walked again and again before those after them: what a cache holds. */
+const CACHED: i32 = 32768;
+const LEAST_DEPTH: i32 = 16;
 
 /** Address of the float at an index. */
 function at(pointer: usize, index: i32): usize {
@@ -9,8 +12,8 @@ function at(pointer: usize, index: i32): usize {
 }
 
 /**
- * c[m, n] += a[m, k] b[k, n]. Rows of b and c are contiguous; a is read by strides, so that it may be a transposed view.
- * Strides are in floats. Each sum is added up in the order of k, whatever the shape.
+ * c[m, n] += a[m, k] b[k, n]. Rows of b and c are contiguous; a is read by strides, so that it may be a transposed
+ * view. Strides are in floats. Each sum is added up in the order of k, whatever the shape.
  */
 export function gemm(
   m: i32,
@@ -28,6 +31,27 @@ export function gemm(
   const ac: usize = (<usize>aColumn) << 2;
   const br: usize = (<usize>bRow) << 2;
   const cr: usize = (<usize>cRow) << 2;
+  const most = max<i32>(CACHED / max<i32>(n, 1), LEAST_DEPTH);
+  for (let p: i32 = 0; p < k; p += most) {
+    const from: usize = <usize>p;
+    const depth = min<i32>(most, k - p);
+    addProducts(m, n, depth, a + from * ac, ar, ac, b + from * br, br, c, cr);
+  }
+}
+
+/** Strides in bytes. */
+function addProducts(
+  m: i32,
+  n: i32,
+  k: i32,
+  a: usize,
+  ar: usize,
+  ac: usize,
+  b: usize,
+  br: usize,
+  c: usize,
+  cr: usize,
+): void {
   let i: i32 = 0;
   for (; i + ROWS <= m; i += ROWS) {
     const ai: usize = a + <usize>i * ar;

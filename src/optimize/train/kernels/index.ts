@@ -3,6 +3,8 @@
  * arithmetic is the same to the last bit on every processor, so that a training run gives the same file everywhere. The
  * caller owns the memory and passes addresses in bytes.
  */
+export { addInside, addProduct, addScaled, multiply } from './arithmetic';
 export { adam, add, clamp, fakeQuantize, fillRows, maskOutside, sumRows } from './elementwise';
 export { gemm, transpose } from './gemm';
+export { addBlocks, copyBlocks } from './moves';
 export { addColumnsToImage, depthwise, depthwiseBackward, imageToColumns } from './window';

@@ -16,9 +16,10 @@ export interface OperationDraft {
   readonly graph: Graph;
   readonly operator: TfliteOperator;
   readonly builtin: string;
+  /** Samples in its outputs: 1 where they are constants, of constants alone. */
   readonly batch: number;
   readonly memory: TrainingMemory;
-  /** By position; undefined where the operator leaves one out, and for weights and biases. */
+  /** By position; undefined where the operator leaves one out, for weights and biases, and for what is not float32. */
   readonly inputs: readonly (TrainingTensor | undefined)[];
   readonly outputs: readonly TrainingTensor[];
   readonly weights: Parameter | undefined;
@@ -30,3 +31,13 @@ export interface OperationDraft {
 }
 
 export type OperationBuilder = (draft: OperationDraft) => Operation;
+
+/** Where one sample of a tensor begins, in floats: a constant is the same in all. */
+export function sampleStart({ isConstant, size }: TrainingTensor, sample: number): number {
+  return isConstant ? 0 : sample * size;
+}
+
+/** As {@link sampleStart}, in bytes. */
+export function sampleOffset(tensor: TrainingTensor, sample: number): number {
+  return sampleStart(tensor, sample) * Float32Array.BYTES_PER_ELEMENT;
+}

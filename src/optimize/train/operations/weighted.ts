@@ -1,20 +1,27 @@
 import type { Parameter } from '../parameter.ts';
 import type { TrainingTensor } from '../tensor.ts';
-import type { Operation, OperationDraft } from './operation.ts';
-import { type WindowPlan, WindowStruct, windowPlan } from './window.ts';
+import { type Operation, type OperationDraft, sampleOffset } from './operation.ts';
+import { type WindowPlan, windowPlan, windowStruct } from './window.ts';
 
 /** FULLY_CONNECTED: rows of the input times the weights, [out, in]. */
 export function fullyConnected(draft: OperationDraft): Operation {
-  const { inputs, outputs, batch } = draft;
-  const [weights, depth] = [weightsOf(draft), weightsOf(draft).shape[1]!];
-  const rows = (batch * inputs[0]!.size) / depth;
-  const products = new Products(draft, weights, rows, depth);
+  const depth = weightsOf(draft).shape[1]!;
+  return rowProducts(draft, (draft.batch * draft.inputs[0]!.size) / depth, depth);
+}
+
+/** Each row of the input times the weights is a row of the output. */
+function rowProducts(draft: OperationDraft, rows: number, depth: number): Operation {
+  const [input, output] = [draft.inputs[0]!, draft.outputs[0]!];
+  const products = new Products(draft, rows, depth);
   return {
-    forward: () => products.forward(inputs[0]!.values.address, outputs[0]!),
+    forward: () => {
+      products.start(output);
+      products.forward(input.values.address, output.computed.address);
+    },
     backward: () => {
-      const input = inputs[0]!;
-      products.addWeights(input.values.address, outputs[0]!);
-      if (input.isTrained) products.addInputs(input.gradient.address, outputs[0]!);
+      products.addBias(output);
+      products.addWeights(input.values.address, output.gradient.address);
+      if (input.isTrained) products.addInputs(input.gradient.address, output.gradient.address);
     },
   };
 }
@@ -23,41 +30,42 @@ export function fullyConnected(draft: OperationDraft): Operation {
 export function convolution(draft: OperationDraft): Operation {
   const { inputs, outputs, batch, memory, operator } = draft;
   const [input, output] = [inputs[0]!, outputs[0]!];
-  const weights = weightsOf(draft);
-  const [, kernelH, kernelW, channels] = weights.shape as [number, number, number, number];
+  const [, kernelH, kernelW, channels] = weightsOf(draft).shape as [number, number, number, number];
   if (input.shape[3] !== channels) draft.refuse('it is a grouped convolution');
   const shape = { image: input.shape, places: output.shape, kernelH, kernelW };
   const plan = windowPlan(operator, shape);
-  const struct = new WindowStruct(memory, batch, shape, plan);
+  const rows = output.shape[0]! * output.shape[1]! * output.shape[2]!;
+  if (isPointwise(kernelH * kernelW, plan)) return rowProducts(draft, batch * rows, channels);
+  // A sample at a time: its columns stay in a cache, and many samples' would fill gigabytes.
+  const struct = windowStruct(memory, input.shape[0]!, shape, plan);
   const depth = kernelH * kernelW * channels;
-  const rows = batch * output.shape[0]! * output.shape[1]! * output.shape[2]!;
-  const products = new Products(draft, weights, rows, depth);
-  if (isPointwise(kernelH * kernelW, plan)) {
-    return {
-      forward: () => products.forward(input.values.address, output),
-      backward: () => {
-        products.addWeights(input.values.address, output);
-        if (input.isTrained) products.addInputs(input.gradient.address, output);
-      },
-    };
-  }
+  const products = new Products(draft, rows, depth);
   memory.needScratch(rows * depth);
-  const columns = (): number => {
-    memory.kernels.imageToColumns(struct.address, input.values.address, memory.scratch.address);
+  const columns = (sample: number): number => {
+    const image = input.values.address + sampleOffset(input, sample);
+    memory.kernels.imageToColumns(struct.address, image, memory.scratch.address);
     return memory.scratch.address;
   };
   return {
-    forward: () => products.forward(columns(), output),
+    forward: () => {
+      products.start(output);
+      for (let sample = 0; sample < batch; sample++) {
+        const to = output.computed.address + sampleOffset(output, sample);
+        products.forward(columns(sample), to);
+      }
+    },
     backward: () => {
-      products.addWeights(columns(), output);
-      if (!input.isTrained) return;
-      memory.scratch.floats.fill(0, 0, rows * depth);
-      products.addInputs(memory.scratch.address, output);
-      memory.kernels.addColumnsToImage(
-        struct.address,
-        memory.scratch.address,
-        input.gradient.address,
-      );
+      products.addBias(output);
+      for (let sample = 0; sample < batch; sample++) {
+        const from = output.gradient.address + sampleOffset(output, sample);
+        products.addWeights(columns(sample), from);
+        if (!input.isTrained) continue;
+        const { floats, address } = memory.scratch;
+        floats.fill(0, 0, rows * depth);
+        products.addInputs(address, from);
+        const image = input.gradient.address + sampleOffset(input, sample);
+        memory.kernels.addColumnsToImage(struct.address, address, image);
+      }
     },
   };
 }
@@ -70,31 +78,24 @@ export function depthwiseConvolution(draft: OperationDraft): Operation {
   const [, kernelH, kernelW, channels] = weights.shape as [number, number, number, number];
   const multiplier = channels / input.shape[3]!;
   const shape = { image: input.shape, places: output.shape, kernelH, kernelW, multiplier };
-  const struct = new WindowStruct(memory, batch, shape, windowPlan(operator, shape));
-  const rows = (batch * output.size) / channels;
-  // The kernel writes a gradient for the input whether or not somebody wants it.
-  const unwanted = input.isTrained ? undefined : memory.reserve(batch * input.size);
+  const images = batch * input.shape[0]!;
+  const struct = windowStruct(memory, images, shape, windowPlan(operator, shape));
+  // The kernel adds to a gradient of the input whether or not somebody wants it.
+  if (!input.isTrained) memory.needScratch(batch * input.size);
   return {
     forward: () => {
-      startFromBias(draft, rows, channels, output);
-      const { address } = weights.values;
-      memory.kernels.depthwise(
-        struct.address,
-        input.values.address,
-        address,
-        output.computed.address,
-      );
+      startFromBias(draft, channels, output);
+      const [from, by] = [input.values.address, weights.values.address];
+      memory.kernels.depthwise(struct.address, from, by, output.computed.address);
     },
     backward: () => {
-      const { gradient } = output;
-      if (draft.bias !== undefined)
-        memory.kernels.sumRows(rows, channels, gradient.address, draft.bias.gradient.address);
+      addToBias(draft, channels, output);
       memory.kernels.depthwiseBackward(
         struct.address,
         input.values.address,
         weights.values.address,
-        gradient.address,
-        (unwanted ?? input.gradient).address,
+        output.gradient.address,
+        (input.isTrained ? input.gradient : memory.scratch).address,
         weights.gradient.address,
       );
     },
@@ -110,59 +111,85 @@ class Products {
   readonly #channels: number;
   readonly #turned: { readonly address: number };
 
-  constructor(draft: OperationDraft, weights: Parameter, rows: number, depth: number) {
+  /** @param rows so many at a time */
+  constructor(draft: OperationDraft, rows: number, depth: number) {
     this.#draft = draft;
-    this.#weights = weights;
+    this.#weights = weightsOf(draft);
     this.#rows = rows;
     this.#depth = depth;
-    this.#channels = weights.shape[0]!;
+    this.#channels = this.#weights.shape[0]!;
     this.#turned = draft.memory.reserve(this.#channels * depth);
   }
 
-  forward(inputs: number, output: TrainingTensor): void {
-    const { memory } = this.#draft;
-    const [rows, depth, channels] = [this.#rows, this.#depth, this.#channels];
-    memory.kernels.transpose(channels, depth, this.#weights.values.address, this.#turned.address);
-    startFromBias(this.#draft, rows, channels, output);
-    const [turned, out] = [this.#turned.address, output.computed.address];
-    memory.kernels.gemm(rows, channels, depth, inputs, depth, 1, turned, channels, out, channels);
+  /** Before any products are added to an output. */
+  start(output: TrainingTensor): void {
+    const { kernels } = this.#draft.memory;
+    const { address } = this.#weights.values;
+    kernels.transpose(this.#channels, this.#depth, address, this.#turned.address);
+    startFromBias(this.#draft, this.#channels, output);
   }
 
-  /** Adds to the gradients of weights and bias. */
-  addWeights(inputs: number, { gradient }: TrainingTensor): void {
-    const { memory, bias } = this.#draft;
+  forward(inputs: number, out: number): void {
+    const { kernels } = this.#draft.memory;
     const [rows, depth, channels] = [this.#rows, this.#depth, this.#channels];
-    if (bias !== undefined)
-      memory.kernels.sumRows(rows, channels, gradient.address, bias.gradient.address);
+    const turned = this.#turned.address;
+    kernels.gemm(rows, channels, depth, inputs, depth, 1, turned, channels, out, channels);
+  }
+
+  addBias(output: TrainingTensor): void {
+    addToBias(this.#draft, this.#channels, output);
+  }
+
+  addWeights(inputs: number, gradient: number): void {
+    const { kernels } = this.#draft.memory;
+    const [rows, depth, channels] = [this.#rows, this.#depth, this.#channels];
     const to = this.#weights.gradient.address;
-    const from = gradient.address;
-    memory.kernels.gemm(channels, depth, rows, from, 1, channels, inputs, depth, to, depth);
+    kernels.gemm(channels, depth, rows, gradient, 1, channels, inputs, depth, to, depth);
   }
 
   /** Adds to the gradient of the inputs, [rows, depth]. */
-  addInputs(inputsGradient: number, { gradient }: TrainingTensor): void {
-    const { memory } = this.#draft;
+  addInputs(inputsGradient: number, gradient: number): void {
+    const { kernels } = this.#draft.memory;
     const [rows, depth, channels] = [this.#rows, this.#depth, this.#channels];
-    const [from, weights] = [gradient.address, this.#weights.values.address];
-    const to = inputsGradient;
-    memory.kernels.gemm(rows, depth, channels, from, channels, 1, weights, depth, to, depth);
+    const { address } = this.#weights.values;
+    kernels.gemm(
+      rows,
+      depth,
+      channels,
+      gradient,
+      channels,
+      1,
+      address,
+      depth,
+      inputsGradient,
+      depth,
+    );
   }
 }
 
-function startFromBias(
+/** Each row of channels is the bias at first, or zeros. */
+export function startFromBias(
   { bias, memory }: OperationDraft,
-  rows: number,
   channels: number,
-  { computed }: TrainingTensor,
+  { computed: { address, floats, length } }: TrainingTensor,
 ): void {
-  if (bias === undefined) computed.floats.fill(0);
-  else memory.kernels.fillRows(rows, channels, bias.values.address, computed.address);
+  if (bias === undefined) floats.fill(0);
+  else memory.kernels.fillRows(length / channels, channels, bias.values.address, address);
+}
+
+export function addToBias(
+  { bias, memory }: OperationDraft,
+  channels: number,
+  { gradient: { address, length } }: TrainingTensor,
+): void {
+  if (bias === undefined) return;
+  memory.kernels.sumRows(length / channels, channels, address, bias.gradient.address);
 }
 
 function isPointwise(taps: number, { strideH, strideW }: WindowPlan): boolean {
   return taps === 1 && strideH === 1 && strideW === 1;
 }
 
-function weightsOf(draft: OperationDraft): Parameter {
+export function weightsOf(draft: OperationDraft): Parameter {
   return draft.weights ?? draft.refuse('its weights are computed, not constants');
 }

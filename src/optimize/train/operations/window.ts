@@ -3,7 +3,6 @@ import type { Region, TrainingMemory } from '../memory.ts';
 
 /** schema.fbs, Padding.SAME */
 const SAME = 0;
-const FIELDS = 15;
 
 /** NHWC of an image and of the places that a window is put on. */
 export interface WindowShape {
@@ -43,28 +42,19 @@ export function windowPlan({ options }: TfliteOperator, shape: WindowShape): Win
   };
 }
 
-/** The struct that `kernels/window.ts` reads. Its memory is written when the network's is open: `write` comes first. */
-export class WindowStruct {
-  readonly #region: Region;
-  readonly #fields: readonly number[];
-
-  constructor(memory: TrainingMemory, batch: number, shape: WindowShape, plan: WindowPlan) {
-    const { image, places, kernelH, kernelW, multiplier = 1 } = shape;
-    const samples = batch * image[0]!;
-    const [inH, inW, channels] = [image[1]!, image[2]!, image[3]!];
-    const { strideH, strideW, dilationH, dilationW, top, left } = plan;
-    this.#region = memory.reserve(FIELDS);
-    this.#fields = [
-      ...[samples, inH, inW, channels, places[1]!, places[2]!, kernelH, kernelW],
+/** The struct that `kernels/window.ts` reads, for so many images. */
+export function windowStruct(
+  memory: TrainingMemory,
+  images: number,
+  { image, places, kernelH, kernelW, multiplier = 1 }: WindowShape,
+  plan: WindowPlan,
+): Region {
+  const [inH, inW, channels] = [image[1]!, image[2]!, image[3]!];
+  const { strideH, strideW, dilationH, dilationW, top, left } = plan;
+  return memory.integers(
+    Int32Array.of(
+      ...[images, inH, inW, channels, places[1]!, places[2]!, kernelH, kernelW],
       ...[strideH, strideW, dilationH, dilationW, top, left, multiplier],
-    ];
-  }
-
-  /** Where it stands. */
-  get address(): number {
-    const { floats, address } = this.#region;
-    const struct = new Int32Array(floats.buffer, address, FIELDS);
-    if (struct[0] === 0) struct.set(this.#fields);
-    return address;
-  }
+    ),
+  );
 }
