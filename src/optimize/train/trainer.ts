@@ -25,7 +25,7 @@ export const LEAST_TRAINING_SAMPLES = 32;
 /** Of the samples, one in so many is kept for validation. */
 const VALIDATION_EVERY = 10;
 /** Weights to prune are chosen anew so often while sparsity rises. */
-const PRUNE_EVERY_STEPS = 10;
+const PRUNE_EVERY_STEPS = 1;
 const NOTE_EVERY_STEPS = 50;
 /** Notes without an improvement, all pruning done and int8 simulated, after which no more is to be had. */
 const PATIENCE_NOTES = 12;
