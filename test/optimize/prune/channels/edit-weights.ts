@@ -32,9 +32,10 @@ export function editLayers(model: TfliteModel, change: (layer: OpenLayer) => voi
   const open = (index: number): Values | undefined => {
     const tensor = tensors[index]!;
     const View = VIEWS[tensor.type as keyof typeof VIEWS];
-    if (!graph.isConstant(tensor) || View === undefined) return undefined;
+    const stored = buffers[tensor.buffer]!;
+    if (stored.byteLength === 0 || View === undefined) return undefined;
     // Of its own, since files keep equal constants once.
-    const bytes = new Uint8Array(buffers[tensor.buffer]!);
+    const bytes = new Uint8Array(stored);
     tensors[index] = { ...tensor, buffer: buffers.push(bytes) - 1 };
     return new View(bytes.buffer);
   };

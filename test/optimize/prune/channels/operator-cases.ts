@@ -8,7 +8,7 @@ import { RandomValues } from '../../random-values.ts';
 export const CHANNELS = 8;
 const IMAGE = [1, 4, 4, CHANNELS];
 
-interface Result {
+export interface Result {
   readonly index: number;
   readonly shape: readonly number[];
 }
