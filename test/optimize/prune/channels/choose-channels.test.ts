@@ -264,6 +264,25 @@ test('importance: norms of rows over their mean, times what is measured where th
   t.deepEqual(of(weightImportance(model, 'model', meanSquareOf)), [1.6, 0, 0, 2.4]);
 });
 
+test('a channel that more layers read is no more important for that', (t) => {
+  const layers = new Layers();
+  const shape = [1, 4, 4, 3];
+  const input: Result = { index: layers.builder.tensor(shape), shape };
+  const [wide, a, b] = [8, 4, 4].map((channels) => layers.convolution(input, channels, 1)) as [
+    Result,
+    Result,
+    Result,
+  ];
+  const both = layers.operator('CONCATENATION', [a.index, b.index], wide.shape, { axis: 3 });
+  const sum = layers.operator('ADD', [wide.index, both.index], wide.shape);
+  const outputs = [layers.reader(sum).index, layers.reader(a).index];
+  const model = layers.builder.build([input.index], outputs);
+  const open = channelClasses(model, 'model').classes.filter(({ frozen }) => frozen === undefined);
+  t.deepEqual([...new Set(open.map(({ consumers }) => consumers.length))].sort(), [1, 2]);
+  const measured = weightImportance(model, 'model', () => 1);
+  t.deepEqual(open.map(measured), open.map(weightImportance(model, 'model')));
+});
+
 test('importance of a sum is that of all its rows; quantized weights count as the reals that they are', (t) => {
   const layers = new Layers();
   const shape = [1, 4, 4, 3];

@@ -74,6 +74,23 @@ test('a channel that is read with weights of zero alone is dead', (t) => {
   t.deepEqual(deadOf(pair({}, [Number.NaN, 0])), {});
 });
 
+test('every tap of a window counts', (t) => {
+  const layers = new Layers();
+  const shape = [1, 4, 4, 2];
+  const input = { index: layers.builder.tensor(shape), shape };
+  const image = layers.convolution(input, 8, 1);
+  const output = layers.convolution(image, 4, 3);
+  const model = layers.builder.build([input.index], [output.index]);
+  /** The model with zeros where the window reads channel 5, but for `but` of its 36 weights. */
+  const silent = (but: number): TfliteModel =>
+    editLayers(model, ({ weights, outputs }) => {
+      const read = [...weights.keys()].filter((index) => outputs === 4 && index % 8 === 5);
+      for (const index of read.slice(0, read.length - but)) weights[index] = 0;
+    });
+  t.is(channelsLost(silent(0)), 1);
+  t.is(channelsLost(silent(1)), 0);
+});
+
 test('a row of zeros is dead where its bias comes out as zero', (t) => {
   const dead = { t3: 1 };
   const of = (bias: number, activation = 0): Record<string, number> =>

@@ -126,6 +126,19 @@ test('constants that several read are cut for each of them', async (t) => {
   t.true(again.off <= FLOAT_TOLERANCE, `${again.off}`);
 });
 
+test('a constant that several want cut the same way is there once', async (t) => {
+  const { model, x } = modelOf((layers, image) => {
+    const shared = layers.constant([8]);
+    const [one, two] = ['PRELU', 'MUL'].map((name) =>
+      layers.reader(layers.operator(name, [image.index, shared], image.shape)),
+    );
+    return [one!, two!];
+  });
+  const { less, off } = await takeOut(model, x, [1, 7]);
+  t.true(off <= FLOAT_TOLERANCE, `${off}`);
+  t.is(less.subgraphs[0]!.tensors.length, model.subgraphs[0]!.tensors.length + 1);
+});
+
 test('a SQUEEZE of all that is one leaves a single channel where it is', async (t) => {
   const { model, x } = modelOf((layers, image) => {
     const mean = layers.operator('MEAN', [image.index, layers.control(1, 2)], [1, 1, 1, 8], {

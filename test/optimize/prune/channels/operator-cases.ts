@@ -167,7 +167,7 @@ function concatenation(axis: number): OperatorCase {
     layers.operator(
       'CONCATENATION',
       [x.index, y().index, x.index],
-      IMAGE.with(axis, 3 * IMAGE[axis]!),
+      IMAGE.with(axis, 3 * IMAGE.at(axis)!),
       {
         axis,
       },
@@ -225,6 +225,7 @@ export const OPERATOR_CASES: readonly OperatorCase[] = [
   withConstant('PRELU', [CHANNELS], { keepsZero: true }),
   withConstant('PRELU', [1, 1, CHANNELS], { keepsZero: true }),
   concatenation(3),
+  concatenation(-1),
   concatenation(1),
   reshape([1, 16 * CHANNELS], (channel) => channel % CHANNELS),
   reshape([16, CHANNELS], same),
