@@ -169,7 +169,7 @@ class Cutter {
       const wanted = options['newShape'];
       const newShape =
         Array.isArray(wanted) && wanted.length === rank
-          ? { newShape: withLast(wanted, channels) }
+          ? { newShape: wanted.with(-1, channels) }
           : {};
       const shape = inputs[1] ?? -1;
       return {
@@ -192,7 +192,7 @@ class Cutter {
   /** A constant that is a shape, with another last dimension. */
   #shape(index: number, channels: number): number {
     const { graph } = this.#partition;
-    const values = withLast(graph.values(graph.tensor(index)), channels);
+    const values = graph.values(graph.tensor(index)).with(-1, channels);
     const data = new Uint8Array(Int32Array.from(values).buffer);
     return this.#place(index, `${index} ${values}`, (tensor) => ({ tensor, data }));
   }
@@ -226,11 +226,6 @@ class Cutter {
     this.#constants.set(key, place);
     return place;
   }
-}
-
-/** A shape with another last dimension; -1 stays what is left. */
-function withLast(shape: readonly number[], channels: number): number[] {
-  return shape.at(-1) === -1 ? [...shape] : shape.with(-1, channels);
 }
 
 function cutTensor(tensor: TfliteTensor, cuts: readonly Cut[]): TfliteTensor {

@@ -127,6 +127,24 @@ test('nothing times infinity is no zero', (t) => {
   }
 });
 
+test('nor is nothing times a constant that is no number', (t) => {
+  const of = (builtin: string, factor: number): Record<string, number> => {
+    const layers = new Layers();
+    const input = { index: layers.builder.tensor([1, 2]), shape: [1, 2] };
+    const hidden = row(layers, input, { weights: SILENT });
+    const factors = layers.values([3], [1, factor, 1]);
+    const scaled = layers.operator(builtin, [hidden.index, factors], [1, 3]);
+    const output = row(layers, scaled, { weights: [[7, 8, 9]] });
+    return deadOf(layers.builder.build([input.index], [output.index]));
+  };
+  for (const builtin of ['MUL', 'PRELU']) {
+    t.deepEqual(of(builtin, 3), { t2: 1 });
+    for (const endless of [Number.POSITIVE_INFINITY, Number.NaN]) {
+      t.deepEqual(of(builtin, endless), {});
+    }
+  }
+});
+
 test('what only dead channels read is dead, in one go and through any number of layers', (t) => {
   const links = 100;
   const weights = [

@@ -57,6 +57,20 @@ test('an image laid flat is read in several columns for each channel', async (t)
   t.true(shapesOf(less).includes('5,80'));
 });
 
+test('a RESHAPE that has its shape among its options, and one that has another there', async (t) => {
+  for (const inputs of [1, 2]) {
+    const { model, x } = modelOf((layers, image) => {
+      const given = [image.index, layers.control(-1, 8)].slice(0, inputs);
+      // A shape that is an input goes before the option.
+      const newShape = inputs === 1 ? [16, 8] : [128];
+      return [layers.reader(layers.operator('RESHAPE', given, [16, 8], { newShape }))];
+    });
+    const { less, off } = await takeOut(model, x, [3, 4]);
+    t.true(off <= FLOAT_TOLERANCE, `${off}`);
+    t.true(shapesOf(less).includes('16,6'));
+  }
+});
+
 test('FULLY_CONNECTED keeps the other dimensions, or takes rows of several', async (t) => {
   const { model, x } = modelOf((layers, image) => {
     const units = (inputs: number[], shape: number[], keepNumDims: boolean): Result =>
