@@ -35,7 +35,7 @@ export interface Layer {
 
 /** How an operator goes through channels, which are the last dimension of a tensor. */
 export type ChannelFlow =
-  /** Every output channel is made of channels that it is tied to. `operands`: positions of constants cut with the output. */
+  /** Output channels are made of those that they are tied to; `operands`: positions of constants cut with them. */
   | {
       readonly kind: 'kept';
       readonly ties: readonly Tie[];

@@ -21,7 +21,7 @@ export interface ChannelGoal {
   readonly importanceOf: (channels: ChannelClass) => number;
   /** The least share of its channels that a layer keeps, 0 to 1; one channel always stays. */
   readonly leastShare?: number;
-  /** What the channels left of a layer are to be a multiple of, as long as the goal can be reached that way; 1: of none. */
+  /** What the channels left of a layer are a multiple of, as long as the goal can be reached so; 1: any number. */
   readonly multiple?: number;
 }
 

@@ -10,7 +10,7 @@ export interface Share {
   readonly inputs: number;
 }
 
-/** MACs of a layer: `unit` for each pair of an output and an input channel, or for each output where it is depthwise. */
+/** MACs of a layer: `unit` for each pair of an output and an input channel; where it is depthwise, for each output. */
 interface LayerCount {
   readonly unit: number;
   readonly isDepthwise: boolean;

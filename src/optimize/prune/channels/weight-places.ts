@@ -28,7 +28,7 @@ export function weightPlaces(graph: Graph, flow: LayerFlow): WeightPlaces {
   };
 }
 
-/** Float activations over integer weights: kernels quantize the input with the range that all of it has there and then. */
+/** Float activations over integer weights: kernels quantize an input with the range of all of it there and then. */
 export function isHybrid(graph: Graph, { input, weights }: Layer): boolean {
   return graph.tensor(input).type === 'float32' && graph.tensor(weights).type !== 'float32';
 }

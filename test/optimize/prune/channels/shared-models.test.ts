@@ -80,3 +80,24 @@ for (const name of MODELS) {
     t.true(off <= (name.endsWith('float') ? FLOAT_TOLERANCE : 0), `${off}`);
   });
 }
+
+test.serial(
+  'MobileNet as it was published has dead channels; without them it is the same to the byte',
+  async (t) => {
+    const bytes = sharedModel(t, 'mobilenet_v1_0.25_128_quant.tflite');
+    if (bytes === undefined) return;
+    const model = parseModel(bytes, 'mobilenet');
+    const { model: less, removed } = removeDeadChannels(model, 'mobilenet');
+    t.deepEqual(
+      removed.map(({ layer, channels }) => [layer.split('/').at(-2), channels]),
+      [
+        ['Conv2d_0', 3],
+        ['Conv2d_1_pointwise', 1],
+      ],
+    );
+    t.is(await difference(model, less), 0);
+    const [before, after] = [model, less].map((of) => describeModel(of, bytes).macs);
+    t.log(`${before} to ${after} MACs`);
+    t.true(after! < 0.95 * before!);
+  },
+);
