@@ -13,9 +13,18 @@ import {
   parseBudget,
   RANGE_METHODS,
   type RangeMethod,
+  readLabels,
   writeOptimized,
 } from '../optimize/index.ts';
 import { MAX_MODEL_BYTES } from '../tflite/index.ts';
+import {
+  addChangeOptions,
+  CHANGE_HELP,
+  type ChangeOptions,
+  changeSettings,
+  checkpointIn,
+  trainingThreads,
+} from './change-options.ts';
 import type { CommandIo } from './command.ts';
 import { microcontrollerFacts } from './microcontroller-facts.ts';
 import { describe } from './optimize-text.ts';
@@ -43,7 +52,7 @@ size, compressed, memory (bytes, with k or M), latency (us or ms, on this machin
 --labels, else of agreement with float, or of the signal where the model does not classify), sqnr (dB), and of a
 microcontroller flash, ram (bytes) and instructions. Without one it is about the smallest that was made, and the report
 says what it loses.
-
+${CHANGE_HELP}
 Variants that are int8 throughout are also compiled for a Cortex-M4: flash, RAM, and the instructions of an inference
 where "make firmware" and the Debian package qemu-system-arm are there to count them. --no-microcontroller saves that.
 
@@ -54,9 +63,10 @@ Examples:
   dunlin optimize float.tflite --calibration samples.npy --out optimized
   dunlin optimize float.tflite --calibration photos/ --image-range -1..1 --mode all \\
     --budget size=300k,drop=1% --out optimized
+  dunlin optimize float.tflite --calibration cal.npy --prune 0.75 --finetune --budget drop=3% --out optimized
   dunlin optimize float.tflite --calibration cal.npy --eval eval.npy --labels labels.npy --out optimized --json`;
 
-interface OptimizeOptions {
+interface OptimizeOptions extends ChangeOptions {
   readonly calibration: string;
   readonly eval?: string;
   readonly labels?: string;
@@ -78,8 +88,10 @@ interface OptimizeOptions {
 /** `dunlin optimize`: float in, int8 out, with the loss known. */
 export function optimizeCommand(io: CommandIo): Command {
   const ends = ['int8', 'float32'];
-  return new Command('optimize')
-    .description('quantize a float model, and report what each variant costs and loses')
+  const command = new Command('optimize')
+    .description(
+      'quantize, prune and train a float model, and report what each variant costs and loses',
+    )
     .argument('<model>', 'a float32 .tflite file')
     .requiredOption('--calibration <c>', 'samples: .npy, .npz, .csv or a folder of images')
     .option('--eval <e>', 'other samples, to judge the variants by')
@@ -108,7 +120,8 @@ export function optimizeCommand(io: CommandIo): Command {
     .option('--image-range <range>', IMAGE_RANGE_HELP)
     .option('--array <name>', 'which array of an .npz')
     .option('--max-samples <n>', 'take so many calibration samples, evenly spread over all')
-    .option('--json', 'print report.json', false)
+    .option('--json', 'print report.json', false);
+  return addChangeOptions(command)
     .addHelpText('after', HELP)
     .action((file: string, options: OptimizeOptions) => run(io, file, options));
 }
@@ -121,6 +134,7 @@ async function run(io: CommandIo, file: string, options: OptimizeOptions): Promi
       { code: 'usage' },
     );
   }
+  const change = changeSettings(options);
   await checkOutputDirectory(nodeFiles, options.out);
   const progress = new ProgressLine(io, systemClock.monotonicMs);
   const what = basename(file);
@@ -139,7 +153,10 @@ async function run(io: CommandIo, file: string, options: OptimizeOptions): Promi
       outputType: options.outputType,
       fullyInt8: options.fullyInt8,
       biasCorrection: options.biasCorrection,
+      ...change,
     },
+    checkpoint: checkpointIn(options.out),
+    threads: trainingThreads(),
     budget,
     machine: machineFacts(),
     nowMs: systemClock.nowMs(),
@@ -151,7 +168,7 @@ async function run(io: CommandIo, file: string, options: OptimizeOptions): Promi
         }
       : {}),
     signal: io.signal,
-    onProgress: (at) => progress.show(taskOf(at), at.done, at.total),
+    onProgress: (at) => progress.show(taskOf(at), at.done, at.total, lossText(at)),
   });
   progress.end();
   await writeOptimized(nodeFiles, options.out, optimized);
@@ -190,12 +207,19 @@ async function readAllSamples(
         });
   const judgedBy = (evaluation ?? calibration)[0]!;
   const labels = await readModelLabels(io, options.labels, judgedBy, model, what);
+  const learned = options.calibrationLabels;
   return {
     calibration,
+    ...(learned === undefined
+      ? {}
+      : { calibrationLabels: await readLabels(learned, calibration[0]!, io.signal) }),
     ...(evaluation === undefined ? {} : { evaluation }),
     ...(labels === undefined ? {} : { labels }),
   };
 }
+
+const lossText = ({ loss }: Progress): string =>
+  loss === undefined ? '' : `, loss ${loss.toPrecision(3)}`;
 
 function taskOf({ step, subject }: Progress): string {
   switch (step) {
@@ -203,6 +227,10 @@ function taskOf({ step, subject }: Progress): string {
       return `calibrating ${subject}`;
     case 'quantize':
       return `choosing ranges for ${subject}`;
+    case 'prune':
+      return `measuring what the layers of ${subject} stand`;
+    case 'train':
+      return `training ${subject}`;
     case 'evaluate':
       return `measuring ${subject}`;
     case 'microcontroller':

@@ -18,7 +18,7 @@ export class ProgressLine {
     this.#nowMs = nowMs;
   }
 
-  /** @param detail in the place of counts and the time left, where the caller knows better */
+  /** @param detail in the place of counts and the time left, where the caller knows better; after them from a comma on */
   show(task: string, done: number, total: number, detail?: string): void {
     const nowMs = this.#nowMs();
     if (task !== this.#task) {
@@ -32,13 +32,14 @@ export class ProgressLine {
     const share = total === 0 ? 0 : done / total;
     const cells = Math.round(share * BAR_CELLS);
     const bar = '█'.repeat(cells) + '░'.repeat(BAR_CELLS - cells);
-    if (detail !== undefined) {
+    const more = detail === undefined || detail === '' || detail.startsWith(',');
+    if (!more) {
       this.#io.err(`${CLEAR_LINE}${bar} ${task} ${detail}`);
       return;
     }
     const leftS = share === 0 ? undefined : ((nowMs - this.#startedMs) * (1 / share - 1)) / 1000;
     const left = leftS === undefined || leftS < 1 ? '' : `, ${leftS.toFixed(0)} s left`;
-    this.#io.err(`${CLEAR_LINE}${bar} ${task} ${done}/${total}${left}`);
+    this.#io.err(`${CLEAR_LINE}${bar} ${task} ${done}/${total}${left}${detail ?? ''}`);
   }
 
   /** Clears the bar, so that what follows stands on a line of its own. */

@@ -1,6 +1,7 @@
 import { sha256Hex } from '../core/index.ts';
 import { describeModel, printable } from '../tflite/index.ts';
 import { type Calibration, calibrate } from './calibrate/calibrate.ts';
+import { type ChangedModel, changeModel, withoutDeadChannels } from './change-model.ts';
 import { chooseVariant, paretoFront } from './choose.ts';
 import { type Candidate, type Evaluation, evaluateVariant } from './evaluate.ts';
 import { finishModel } from './finish-model.ts';
@@ -10,10 +11,23 @@ import { writeDynamicModel } from './quantize/dynamic-model.ts';
 import { writeFloat16Model } from './quantize/float16-model.ts';
 import { type Int8Variant, quantizeInt8, trialRuns } from './quantize/quantize-int8.ts';
 import type { Report, Variant } from './report-document.ts';
-import type { Mode, Optimized, OptimizeRequest, Progress } from './request.ts';
+import type {
+  FinetuneSettings,
+  Mode,
+  Optimized,
+  OptimizeRequest,
+  Progress,
+  PruneSettings,
+} from './request.ts';
 import { checkSampleSets, goldenInputsOf, samplesOf } from './sample-inputs.ts';
-import { FLOAT_VARIANT, variantFile } from './variant-names.ts';
-import { clippingWarnings, int8Warnings, outputWarnings, sampleWarnings } from './warnings.ts';
+import { FLOAT_VARIANT, variantFile, variantMode, variantName } from './variant-names.ts';
+import {
+  changeWarnings,
+  clippingWarnings,
+  int8Warnings,
+  outputWarnings,
+  sampleWarnings,
+} from './warnings.ts';
 
 /**
  * A float model's smaller variants, what each costs and loses, and which one fits the budget.
@@ -36,11 +50,14 @@ export async function optimize(request: OptimizeRequest): Promise<Optimized> {
   const variants = judged.map((variant) => ({ ...variant, pareto: front.has(variant.name) }));
   const report: Report = {
     ...headOf(float, request, made.int8),
+    ...(made.changed?.pruning === undefined ? {} : { pruning: made.changed.pruning }),
+    ...(made.changed?.training === undefined ? {} : { training: made.changed.training }),
     variants,
     choice: { ...chooseVariant(variants, request.budget), budget: request.budget },
     warnings: [
       ...outputWarnings(float),
       ...sampleWarnings(request.calibration[0]!.count, request.evaluation !== undefined),
+      ...changeWarnings(made.changed),
       ...(made.int8 === undefined
         ? []
         : [
@@ -60,36 +77,95 @@ export async function optimize(request: OptimizeRequest): Promise<Optimized> {
 interface Made {
   /** The float model first. */
   readonly candidates: readonly Candidate[];
+  /** The dense int8 one. */
   readonly int8?: Int8Variant;
   readonly calibration?: Calibration;
+  readonly changed?: ChangedModel;
 }
 
+/** Dense variants of the model as it came, then those of what pruning and training made of it. */
 async function makeCandidates(float: FloatModel, request: OptimizeRequest): Promise<Made> {
   const { settings, what } = request;
-  const plain = (name: string, bytes: Uint8Array): Candidate => ({
-    name,
-    file: variantFile(name),
-    bytes,
-    keptFloat: [],
-  });
-  const wants = (mode: Mode): boolean => settings.modes.includes(mode);
-  const candidates = [plain(FLOAT_VARIANT, finishModel(float.model, what))];
-  if (wants('float16'))
-    candidates.push(plain('float16', finishModel(writeFloat16Model(float), what)));
-  if (!wants('dynamic') && !wants('int8')) return { candidates };
+  const original = { ...plainCandidate(FLOAT_VARIANT, finishModel(float.model, what)) };
+  const source = withoutDeadChannels(float);
+  const isFree = settings.prune === undefined && settings.finetune === undefined;
+  if (isFree && settings.modes.every((mode) => mode === 'float16')) {
+    return { candidates: [original, ...(await variantsOf({ float: source }, request)).candidates] };
+  }
   const samples = samplesOf(request.calibration);
   const note = progress(request, 'calibrate', what, samples.count);
-  const calibration = await calibrate(float, { ...request, samples, onProgress: note });
-  if (wants('dynamic')) {
-    candidates.push(plain('dynamic', finishModel(writeDynamicModel(float, calibration), what)));
+  const calibration = await calibrate(source, { ...request, samples, onProgress: note });
+  const dense = await variantsOf({ float: source, calibration }, request);
+  const made = { ...dense, calibration, candidates: [original, ...dense.candidates] };
+  const changed = await changeModel(source, calibration, samples, request);
+  if (changed === undefined) return made;
+  const others = await variantsOfChanged(changed, request);
+  return { ...made, changed, candidates: [...made.candidates, ...others] };
+}
+
+/** What variants are made of. */
+interface Source {
+  readonly float: FloatModel;
+  readonly calibration?: Calibration;
+  readonly weightSteps?: ReadonlyMap<number, number>;
+}
+
+async function variantsOf(
+  { float, calibration, weightSteps }: Source,
+  request: OptimizeRequest,
+): Promise<{ readonly candidates: readonly Candidate[]; readonly int8?: Int8Variant }> {
+  const { settings, what } = request;
+  const candidates: Candidate[] = [];
+  const wants = (mode: Mode): boolean => settings.modes.includes(mode);
+  if (wants('float16')) {
+    candidates.push(plainCandidate('float16', finishModel(writeFloat16Model(float), what)));
   }
-  if (!wants('int8')) return { candidates, calibration };
-  const int8 = await quantizeInt8(float, calibration, samples, settings, {
+  if (calibration === undefined) return { candidates };
+  if (wants('dynamic')) {
+    const model = writeDynamicModel(float, calibration, weightSteps);
+    candidates.push(plainCandidate('dynamic', finishModel(model, what)));
+  }
+  if (!wants('int8')) return { candidates };
+  const samples = samplesOf(request.calibration);
+  const options = { ...settings, ...(weightSteps === undefined ? {} : { weightSteps }) };
+  const int8 = await quantizeInt8(float, calibration, samples, options, {
     ...request,
     onTrial: progress(request, 'quantize', what, trialRuns(samples)),
   });
-  candidates.push({ ...plain('int8', int8.bytes), keptFloat: int8.keptFloat });
-  return { candidates, int8, calibration };
+  candidates.push({ ...plainCandidate('int8', int8.bytes), keptFloat: int8.keptFloat });
+  return { candidates, int8 };
+}
+
+async function variantsOfChanged(
+  { change, float, rounded, weightSteps }: ChangedModel,
+  request: OptimizeRequest,
+): Promise<Candidate[]> {
+  const { settings, what } = request;
+  const samples = samplesOf(request.calibration);
+  const note = progress(request, 'calibrate', what, samples.count);
+  const calibration = await calibrate(rounded, { ...request, samples, onProgress: note });
+  const halves = settings.modes.filter((mode) => mode === 'float16');
+  const inFloat = await variantsOf(
+    { float },
+    { ...request, settings: { ...settings, modes: halves } },
+  );
+  const modes = settings.modes.filter((mode) => mode !== 'float16');
+  const inSteps = await variantsOf(
+    { float: rounded, calibration, weightSteps },
+    { ...request, settings: { ...settings, modes } },
+  );
+  return [
+    plainCandidate(FLOAT_VARIANT, finishModel(float.model, what)),
+    ...inFloat.candidates,
+    ...inSteps.candidates,
+  ].map((candidate) => {
+    const name = variantName(variantMode(candidate.name)!, change);
+    return { ...candidate, name, file: variantFile(name), dense: candidate.name };
+  });
+}
+
+function plainCandidate(name: string, bytes: Uint8Array): Candidate {
+  return { name, file: variantFile(name), bytes, keptFloat: [] };
 }
 
 function progress(
@@ -150,6 +226,17 @@ function headOf(
       outputType: settings.outputType,
       fullyInt8: settings.fullyInt8,
       biasCorrection: settings.biasCorrection,
+      ...optionsOf('prune', settings.prune),
+      ...optionsOf('finetune', settings.finetune),
     },
   };
+}
+
+/** `finetune.seed` of `{ seed }`. */
+function optionsOf(
+  prefix: string,
+  settings: PruneSettings | FinetuneSettings | undefined,
+): Report['options'] {
+  const entries: [string, string | number | boolean][] = Object.entries(settings ?? {});
+  return Object.fromEntries(entries.map(([name, value]) => [`${prefix}.${name}`, value]));
 }

@@ -311,7 +311,7 @@ export const Report = Type.Object(
     warnings: list(
       Type.Object(
         {
-          /** few-samples, same-samples, several-outputs, range-not-reached, dead-channels, clipped, kept-float. */
+          /** few-samples, same-samples, several-outputs, range-not-reached, dead-channels, clipped, kept-float, pruned-untrained. */
           kind: Type.String(),
           message: Type.String(),
           variant: Type.Optional(Type.String()),

@@ -1,11 +1,39 @@
 import type { LoadModel } from '../inference/index.ts';
 import type { RangeMethod } from './calibrate/ranges.ts';
+import type { PruneScope } from './prune/weights.ts';
 import type { Budget, MicrocontrollerFacts, Report } from './report-document.ts';
 import type { SampleSet } from './samples/index.ts';
+import type { CheckpointStore } from './train/checkpoint.ts';
 
 /** Which variants are made; the float model, repacked, is always one of them. */
 export const MODES = ['int8', 'dynamic', 'float16'] as const;
 export type Mode = (typeof MODES)[number];
+
+export interface PruneSettings {
+  /** Of the prunable weights that become zero; where it is structured, of the MACs that go with whole channels. */
+  readonly share: number;
+  readonly structured: boolean;
+  readonly scope: PruneScope;
+}
+
+export interface FinetuneSettings {
+  readonly steps: number;
+  /** The largest, as a share of the size of what it changes. */
+  readonly learningRate: number;
+  readonly seed: number;
+  /** Of pruned weights: fewer than 8 make the file travel lighter. */
+  readonly weightBits: number;
+}
+
+/** Days of training on a small machine. */
+export const MAX_TRAINING_STEPS = 1_000_000;
+
+export const DEFAULT_FINETUNE: FinetuneSettings = {
+  steps: 3000,
+  learningRate: 0.03,
+  seed: 1,
+  weightBits: 6,
+};
 
 export interface OptimizeSettings {
   readonly modes: readonly Mode[];
@@ -17,6 +45,10 @@ export interface OptimizeSettings {
   /** Refuses a model of which an operator would stay in float. */
   readonly fullyInt8: boolean;
   readonly biasCorrection: boolean;
+  /** Makes variants of a pruned model too. */
+  readonly prune?: PruneSettings;
+  /** Trains what was pruned, or the model as it is, with int8 simulated. */
+  readonly finetune?: FinetuneSettings;
 }
 
 export const DEFAULT_SETTINGS: OptimizeSettings = {
@@ -30,11 +62,13 @@ export const DEFAULT_SETTINGS: OptimizeSettings = {
 
 /** What is being done, and how far it is. */
 export interface Progress {
-  readonly step: 'calibrate' | 'quantize' | 'evaluate' | 'microcontroller';
+  readonly step: 'calibrate' | 'quantize' | 'prune' | 'train' | 'evaluate' | 'microcontroller';
   /** The model or the variant that is being worked on. */
   readonly subject: string;
   readonly done: number;
   readonly total: number;
+  /** Of training, lately. */
+  readonly loss?: number;
 }
 
 export interface OptimizeRequest {
@@ -47,6 +81,12 @@ export interface OptimizeRequest {
   readonly evaluation?: readonly SampleSet[];
   /** The right class of each evaluation sample. */
   readonly labels?: Int32Array;
+  /** The right class of each calibration sample, to learn from beside the float model's own answers. */
+  readonly calibrationLabels?: Int32Array;
+  /** Where training leaves what it has, to go on from after an interruption. */
+  readonly checkpoint?: CheckpointStore;
+  /** For training; 1 unless given. The result does not depend on it. */
+  readonly threads?: number;
   readonly settings: OptimizeSettings;
   readonly budget: Budget;
   readonly machine: Report['machine'];

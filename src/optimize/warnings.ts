@@ -1,5 +1,6 @@
 import { printable } from '../tflite/index.ts';
 import { type Calibration, FEW_SAMPLES } from './calibrate/calibrate.ts';
+import type { ChangedModel } from './change-model.ts';
 import type { FloatModel } from './float-model.ts';
 import type { Rows } from './measure/agreement.ts';
 import type { Outputs } from './measure/logits.ts';
@@ -48,6 +49,18 @@ export function sampleWarnings(count: number, separate: boolean): Warning[] {
         },
       ];
   return [...few, ...same];
+}
+
+/** Pruning alone, and layers that it left next to nothing of. */
+export function changeWarnings(changed: ChangedModel | undefined): Warning[] {
+  if (changed?.pruning === undefined || changed.training !== undefined) return [];
+  return [
+    {
+      kind: 'pruned-untrained',
+      message:
+        'the model was pruned and not trained: what is left has not made up for what is gone; add --finetune',
+    },
+  ];
 }
 
 const nameOf = (float: FloatModel, index: number): string => printable(shortNames(float)(index));

@@ -42,7 +42,8 @@ export function prunableWeights(
     if (scheme?.weights === undefined || builtin === 'DEPTHWISE_CONV_2D') continue;
     const tensor = operator.inputs[scheme.weights.position]!;
     const weights = graph.tensor(tensor);
-    if (!graph.isConstant(weights) || elementCount(weights.shape) < LEAST_PRUNABLE_WEIGHTS) continue;
+    if (!graph.isConstant(weights) || elementCount(weights.shape) < LEAST_PRUNABLE_WEIGHTS)
+      continue;
     const [activation] = scheme.activations as readonly number[];
     const inputs = calibration.get(operator.inputs[activation!]!)?.channelSquares;
     const outputs = calibration.get(operator.outputs[0]!)?.channelSquares;
@@ -96,7 +97,7 @@ function maskTogether(layers: readonly WeightValues[], share: number): Uint8Arra
     for (const score of layer) candidates[at++] = score >= most ? Number.POSITIVE_INFINITY : score;
   }
   const sorted = candidates.toSorted();
-  const free = sorted.findIndex((score) => score === Number.POSITIVE_INFINITY);
+  const free = sorted.indexOf(Number.POSITIVE_INFINITY);
   const count = Math.min(Math.floor(total * share), free < 0 ? total : free);
   const limit = count === 0 ? Number.NEGATIVE_INFINITY : sorted[count - 1]!;
   let ties = count - sorted.findIndex((score) => score >= limit);

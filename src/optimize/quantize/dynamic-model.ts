@@ -9,7 +9,7 @@ import type { FloatModel } from '../float-model.ts';
 import { copyOperator, copySignatures, GraphWriter } from '../graph-writer.ts';
 import { shortNames } from '../tensor-names.ts';
 import { int8Scheme, type WeightScheme } from './int8-schemes.ts';
-import { placeWeights, roundLayer } from './weighted-operator.ts';
+import { placeWeights, roundLayer, type WeightedOperator } from './weighted-operator.ts';
 
 /** Operators of which TFLite 2.9.0 has a kernel that takes float activations and int8 weights, with its version. */
 const HYBRID_VERSIONS: Readonly<Record<string, number>> = {
@@ -24,7 +24,11 @@ const LEAST_WEIGHTS = 256;
  * Weights as int8, activations in float: the runtime quantizes each input on the fly with the range that it has there
  * and then ("dynamic range" in TFLite). Calibration serves the bias, which makes up for the rounding of the weights.
  */
-export function writeDynamicModel(float: FloatModel, calibration: Calibration): TfliteModel {
+export function writeDynamicModel(
+  float: FloatModel,
+  calibration: Calibration,
+  weightSteps?: ReadonlyMap<number, number>,
+): TfliteModel {
   const { graph, subgraph, model } = float;
   const writer = new GraphWriter();
   const shortName = shortNames(float);
@@ -43,7 +47,12 @@ export function writeDynamicModel(float: FloatModel, calibration: Calibration): 
   for (const operator of subgraph.operators) {
     const scheme = calibration.has(operator.inputs[0]!) ? hybridScheme(float, operator) : undefined;
     if (scheme === undefined) copyOperator(writer, float, operator, place);
-    else writeHybrid(writer, float, calibration, operator, scheme, place);
+    else {
+      const steps = weightSteps === undefined ? {} : { weightSteps };
+      const input = calibration.get(operator.inputs[0]!)!;
+      const weighted = { float, operator, scheme, input, biasCorrection: true, ...steps };
+      writeHybrid(writer, weighted, place);
+    }
   }
   const outputs = subgraph.outputs.map(place);
   const description = `${printable(model.description)} (dynamic range, dunlin)`.trim();
@@ -65,15 +74,11 @@ function hybridScheme({ graph }: FloatModel, operator: TfliteOperator): WeightSc
 
 function writeHybrid(
   writer: GraphWriter,
-  float: FloatModel,
-  calibration: Calibration,
-  operator: TfliteOperator,
-  scheme: WeightScheme,
+  weighted: WeightedOperator,
   place: (tensor: number) => number,
 ): void {
+  const { float, operator, scheme } = weighted;
   const { builtin, version } = float.graph.code(operator);
-  const input = calibration.get(operator.inputs[0]!)!;
-  const weighted = { float, operator, scheme, input, biasCorrection: true };
   const layer = roundLayer(weighted);
   const inputs = operator.inputs.map((index, position) =>
     position === scheme.position || position === scheme.biasPosition || index === -1

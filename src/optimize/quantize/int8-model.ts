@@ -18,6 +18,8 @@ export interface Int8Options {
   readonly inputType: 'int8' | 'float32';
   readonly outputType: 'int8' | 'float32';
   readonly biasCorrection: boolean;
+  /** Steps to each side of zero of weights, by tensor, where they were trained on fewer than int8 has. */
+  readonly weightSteps?: ReadonlyMap<number, number>;
 }
 
 export interface KeptOperator {
@@ -134,6 +136,7 @@ class Int8Writer {
       input: this.#affine(activation).scale,
       output: this.#affine(operator.outputs[0]!).scale,
     };
+    const { weightSteps } = this.#options;
     const weighted = {
       float: this.#float,
       operator,
@@ -141,6 +144,7 @@ class Int8Writer {
       input: this.#calibration.get(activation)!,
       scales,
       biasCorrection: this.#options.biasCorrection,
+      ...(weightSteps === undefined ? {} : { weightSteps }),
     };
     const { weights, bias } = roundLayer(weighted);
     const dead = weights.deadChannels.length;

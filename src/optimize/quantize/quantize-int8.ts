@@ -7,8 +7,9 @@ import type { FloatModel } from '../float-model.ts';
 import { agreementOf } from '../measure/agreement.ts';
 import { runOutputs } from '../measure/logits.ts';
 import { type RunOptions, type Samples, spreadSamples } from '../measure/sample-runs.ts';
+import { removeDeadChannels } from '../prune/channels/index.ts';
 import type { OptimizeSettings } from '../request.ts';
-import { type Int8Result, writeInt8Model } from './int8-model.ts';
+import { type Int8Options, type Int8Result, writeInt8Model } from './int8-model.ts';
 import { type Int8Plan, planInt8 } from './int8-plan.ts';
 
 /** The methods are compared over so many calibration samples. */
@@ -26,6 +27,9 @@ export interface Int8Variant extends Omit<Int8Result, 'model'> {
   readonly ranges: string;
 }
 
+/** Of the settings, what decides the int8 variant. */
+export type QuantizeSettings = Pick<OptimizeSettings, 'ranges' | 'fullyInt8'> & Int8Options;
+
 interface Trial {
   readonly method: RangeMethod;
   readonly variant: Omit<Int8Variant, 'ranges'>;
@@ -40,7 +44,7 @@ export async function quantizeInt8(
   float: FloatModel,
   calibration: Calibration,
   samples: Samples,
-  settings: OptimizeSettings,
+  settings: QuantizeSettings,
   run: RunOptions & { readonly onTrial: (done: number) => void },
 ): Promise<Int8Variant> {
   const methods = settings.ranges === 'auto' ? RANGE_METHODS : [settings.ranges];
@@ -73,7 +77,7 @@ function makeVariant(
   float: FloatModel,
   calibration: Calibration,
   method: RangeMethod,
-  settings: OptimizeSettings,
+  settings: QuantizeSettings,
 ): Omit<Int8Variant, 'ranges'> {
   const plan = planInt8(float, calibration, method);
   const { model, ...rest } = writeInt8Model(float, calibration, plan, settings);
@@ -84,5 +88,7 @@ function makeVariant(
       { code: 'model-unsupported', context: { kept: rest.keptFloat.map(({ name }) => name) } },
     );
   }
-  return { ...rest, bytes: finishModel(model, float.what), plan };
+  // Rounding may have left channels without a weight.
+  const bytes = finishModel(removeDeadChannels(model, float.what).model, float.what);
+  return { ...rest, bytes, plan };
 }

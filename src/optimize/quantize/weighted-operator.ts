@@ -21,6 +21,8 @@ export interface WeightedOperator {
   /** Of the activations in the int8 model; absent where they stay in float. */
   readonly scales?: { readonly input: number; readonly output: number };
   readonly biasCorrection: boolean;
+  /** Steps to each side of zero of weights, by tensor, where they were trained on fewer than int8 has. */
+  readonly weightSteps?: ReadonlyMap<number, number>;
 }
 
 export interface RoundedLayer {
@@ -31,8 +33,9 @@ export interface RoundedLayer {
 
 /** Rounds the weights of an operator and puts right on average what that does to its sums. */
 export function roundLayer(weighted: WeightedOperator): RoundedLayer {
-  const { float, operator, scheme, scales } = weighted;
+  const { float, operator, scheme, scales, weightSteps } = weighted;
   const { graph } = float;
+  const high = weightSteps?.get(operator.inputs[scheme.position]!);
   const tensor = graph.tensor(operator.inputs[scheme.position]!);
   const weights: WeightTensor = {
     values: graph.floats(tensor),
@@ -44,6 +47,7 @@ export function roundLayer(weighted: WeightedOperator): RoundedLayer {
   const quantized = quantizeWeights({
     ...weights,
     perChannel: scheme.perChannel,
+    ...(high === undefined ? {} : { high }),
     ...(importance === undefined ? {} : { importance }),
     ...(scales === undefined ? {} : { activations: { bias, scales } }),
   });

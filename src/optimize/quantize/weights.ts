@@ -1,5 +1,5 @@
 import type { Quantization } from '../../tflite/index.ts';
-import { LEAST_SCALE, WEIGHT_HIGH } from './affine.ts';
+import { LEAST_SCALE, nearestShortScale, WEIGHT_HIGH } from './affine.ts';
 
 /** Scales are tried from the one that holds the largest weight down to this share of it. */
 const LEAST_SHARE = 0.5;
@@ -20,6 +20,8 @@ export interface WeightTensor {
 
 export interface WeightPlan extends WeightTensor {
   readonly perChannel: boolean;
+  /** Steps to each side of zero: fewer than int8 has where weights were trained on fewer. */
+  readonly high?: number;
   /** Mean square of the input that each weight is multiplied with; absent: all weights count the same. */
   readonly importance?: (index: number) => number;
   /** Where activations are int8 too: the bias of each output channel and the scales around the layer. */
@@ -51,7 +53,7 @@ export function channelLookup({
  * each weight's error is weighed with the mean square of what it is multiplied with.
  */
 export function quantizeWeights(plan: WeightPlan): QuantizedWeights {
-  const { values, shape, channelAxis, perChannel } = plan;
+  const { values, shape, channelAxis, perChannel, high = WEIGHT_HIGH } = plan;
   const channels = shape[channelAxis]!;
   const channelOf = channelLookup(plan);
   const members = membersOf(
@@ -68,7 +70,7 @@ export function quantizeWeights(plan: WeightPlan): QuantizedWeights {
     return Math.fround(Math.max(own, floor));
   });
   const quantized = Int8Array.from(values, (value, index) =>
-    roundWeight(value, scales[perChannel ? channelOf(index) : 0]!),
+    roundWeight(value, scales[perChannel ? channelOf(index) : 0]!, high),
   );
   const alive = new Set<number>();
   for (const [index, value] of values.entries()) if (value !== 0) alive.add(channelOf(index));
@@ -85,8 +87,13 @@ export function quantizeWeights(plan: WeightPlan): QuantizedWeights {
   };
 }
 
-export function roundWeight(value: number, scale: number): number {
-  return Math.max(-WEIGHT_HIGH, Math.min(WEIGHT_HIGH, Math.round(value / scale)));
+export function roundWeight(value: number, scale: number, high = WEIGHT_HIGH): number {
+  return Math.max(-high, Math.min(high, Math.round(value / scale)));
+}
+
+/** The scale at which the largest of some weights is the last step. */
+export function fullScale(largest: number, high = WEIGHT_HIGH): number {
+  return nearestShortScale(largest / high);
 }
 
 function membersOf(
@@ -106,17 +113,17 @@ function membersOf(
 }
 
 /** @returns 0 where all weights are zero */
-function leastErrorScale({ values, importance }: WeightPlan, indices: Int32Array): number {
+function leastErrorScale({ values, importance, high }: WeightPlan, indices: Int32Array): number {
   const group = Float64Array.from(indices, (index) => values[index]!);
   const weight = importance && Float64Array.from(indices, importance);
   const largest = group.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-  let [best, least] = [largest / WEIGHT_HIGH, Number.POSITIVE_INFINITY];
   if (largest === 0) return 0;
+  let [best, least] = [fullScale(largest, high), Number.POSITIVE_INFINITY];
   for (let share = 1; share >= LEAST_SHARE; share -= SHARE_STEP) {
-    const scale = (largest * share) / WEIGHT_HIGH;
+    const scale = fullScale(largest * share, high);
     let error = 0;
     for (let index = 0; index < group.length; index++) {
-      const miss = roundWeight(group[index]!, scale) * scale - group[index]!;
+      const miss = roundWeight(group[index]!, scale, high) * scale - group[index]!;
       error += miss * miss * (weight === undefined ? 1 : weight[index]!);
     }
     if (error < least) [best, least] = [scale, error];

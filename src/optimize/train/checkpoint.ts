@@ -1,6 +1,6 @@
 import { parseJson, type Static, Type } from '../../core/index.ts';
-import type { Network } from './network.ts';
 import type { Region } from './memory.ts';
+import type { Network } from './network.ts';
 
 /** Where a checkpoint is kept; what it belongs to is the store's concern. */
 export interface CheckpointStore {
@@ -13,10 +13,7 @@ export interface CheckpointStore {
 const strict = { additionalProperties: false } as const;
 const MAX_NOTES = 100_000;
 const MAX_GRIDS = 1_000_000;
-const Grid = Type.Object(
-  { scale: Type.Number(), low: Type.Number(), high: Type.Number() },
-  strict,
-);
+const Grid = Type.Object({ scale: Type.Number(), low: Type.Number(), high: Type.Number() }, strict);
 
 /** Everything of a run that is not in its parameters. */
 const Checkpoint = Type.Object(
@@ -38,9 +35,7 @@ const Checkpoint = Type.Object(
       { maxItems: MAX_NOTES },
     ),
     /** By tensor, once int8 is simulated. */
-    grids: Type.Optional(
-      Type.Array(Type.Tuple([Type.Integer(), Grid]), { maxItems: MAX_GRIDS }),
-    ),
+    grids: Type.Optional(Type.Array(Type.Tuple([Type.Integer(), Grid]), { maxItems: MAX_GRIDS })),
   },
   strict,
 );

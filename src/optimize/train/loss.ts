@@ -2,13 +2,11 @@ import type { Network } from './network.ts';
 import { softmaxRows } from './operations/softmax.ts';
 
 /**
- * What is learned. The student is to give what the teacher gives: the squared error of each output, as a share of the
- * output's variance; where the model classifies, on the logits, with the divergence of the softened probabilities beside
- * it (Hinton et al. 2015, "Distilling the Knowledge in a Neural Network"). Labels add their cross entropy.
+ * What is learned. The student is to give what the teacher gives: the squared error of each output as a share of the
+ * output's variance, on the logits where the model classifies (J. Ba, R. Caruana 2014, "Do Deep Nets Really Need to be
+ * Deep?", section 2). Labels add their cross entropy.
  */
 
-/** Softens probabilities, so that the unlikely classes say something too. */
-const TEMPERATURE = 2;
 const LABEL_SHARE = 0.5;
 const LEAST_PROBABILITY = 1e-12;
 
@@ -42,10 +40,9 @@ export function lossGradients(
     const wanted = teacher.tensor(target.teacher).values.floats;
     const share = student.batch / batch;
     loss += share * squaredError(values.floats, wanted, gradient.floats, target.variance, share);
-    if (!target.isLogits || process.env['NOKL']) continue;
-    const rows = { found: values.floats, wanted, gradient: gradient.floats, width: target.width };
-    loss += share * divergence(rows, share);
-    if (labels !== undefined) loss += share * crossEntropy(rows, labels, share);
+    if (!target.isLogits || labels === undefined) continue;
+    const rows = { found: values.floats, gradient: gradient.floats, width: target.width };
+    loss += share * crossEntropy(rows, labels, share);
   }
   return loss;
 }
@@ -69,24 +66,8 @@ function squaredError(
 
 interface RowsOfLogits {
   readonly found: Float32Array;
-  readonly wanted: Float32Array;
   readonly gradient: Float32Array;
   readonly width: number;
-}
-
-/** Kullback and Leibler's, times the temperature's square, which keeps gradients at one size. */
-function divergence({ found, wanted, gradient, width }: RowsOfLogits, share: number): number {
-  const [p, q] = [new Float32Array(wanted.length), new Float32Array(found.length)];
-  softmaxRows(wanted, p, width, 1 / TEMPERATURE);
-  softmaxRows(found, q, width, 1 / TEMPERATURE);
-  const rows = found.length / width;
-  let sum = 0;
-  for (let i = 0; i < p.length; i++) {
-    const [wants, gets] = [p[i]!, q[i]!];
-    sum += wants * Math.log((wants + LEAST_PROBABILITY) / (gets + LEAST_PROBABILITY));
-    gradient[i]! += (share * TEMPERATURE * (gets - wants)) / rows;
-  }
-  return (sum * TEMPERATURE ** 2) / rows;
 }
 
 function crossEntropy(

@@ -1,5 +1,4 @@
-import { WEIGHT_HIGH } from '../quantize/affine.ts';
-import { channelLookup, roundWeight } from '../quantize/weights.ts';
+import { channelLookup, fullScale, roundWeight } from '../quantize/weights.ts';
 import type { Region } from './memory.ts';
 
 export interface ParameterShape {
@@ -34,7 +33,8 @@ export class Parameter implements ParameterShape {
   readonly square: Region;
   /** 0 where a weight is pruned. */
   readonly mask: Uint8Array;
-  rounds = false;
+  /** Steps to each side of zero, once int8 is simulated. */
+  #steps: number | undefined;
 
   constructor(shape: ParameterShape, reserve: (floats: number) => Region) {
     this.tensor = shape.tensor;
@@ -57,12 +57,17 @@ export class Parameter implements ParameterShape {
   refresh(): void {
     const [from, to] = [this.learned.floats, this.values.floats];
     for (let index = 0; index < to.length; index++) to[index] = from[index]! * this.mask[index]!;
-    if (this.rounds && this.role === 'weights') roundInPlace(to, this);
+    if (this.#steps !== undefined) roundInPlace(to, this, this.#steps);
+  }
+
+  /** From now on weights are what so many steps to each side of zero can say. Biases have 32 bits, and stay. */
+  roundTo(steps: number): void {
+    if (this.role === 'weights') this.#steps = steps;
   }
 }
 
-/** Symmetric int8 steps whose ends are the largest weight: what `quantizeWeights` finds again without an error. */
-function roundInPlace(values: Float32Array, parameter: ParameterShape): void {
+/** Symmetric steps whose ends are the largest weight: what `quantizeWeights` finds again without an error. */
+function roundInPlace(values: Float32Array, parameter: ParameterShape, steps: number): void {
   const channelOf = channelLookup(parameter);
   const groupOf = parameter.perChannel ? channelOf : () => 0;
   const largest = new Float64Array(
@@ -72,9 +77,9 @@ function roundInPlace(values: Float32Array, parameter: ParameterShape): void {
     const group = groupOf(index);
     largest[group] = Math.max(largest[group]!, Math.abs(values[index]!));
   }
-  const scales = largest.map((most) => Math.fround(most / WEIGHT_HIGH));
+  const scales = largest.map((most) => fullScale(most, steps));
   for (let index = 0; index < values.length; index++) {
     const scale = scales[groupOf(index)]!;
-    values[index] = scale === 0 ? 0 : scale * roundWeight(values[index]!, scale);
+    values[index] = scale === 0 ? 0 : scale * roundWeight(values[index]!, scale, steps);
   }
 }

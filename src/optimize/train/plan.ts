@@ -17,9 +17,11 @@ export const SHARD_SAMPLES = 8;
 export const BATCH_SAMPLES = SHARDS * SHARD_SAMPLES;
 
 /** Share of the steps while sparsity rises. */
-const PRUNING_UNTIL = Number(process.env['PU']??0.5);
+const PRUNING_UNTIL = 0.5;
+/** Share of the steps while it may still change which weights are pruned: those that were may come back. */
+const CHOSEN_UNTIL = 0.75;
 /** Share of the steps after which int8 is simulated, where weights had to be pruned first. */
-const QUANTIZED_FROM = Number(process.env['QF']??0.75);
+const QUANTIZED_FROM = 0.75;
 const WARM_UP_STEPS = 50;
 
 /** Zhu and Gupta 2017, "To prune, or not to prune", eq. 1: fast at first, slow at the end. */
@@ -30,7 +32,7 @@ export function sparsityAt({ sparsity, steps }: TrainingPlan, step: number): num
 
 /** First step after which the same weights stay pruned. */
 export function prunedFrom({ sparsity, steps }: TrainingPlan): number {
-  return sparsity === 0 ? 0 : Math.ceil(steps * Number(process.env['PF']??0.75));
+  return sparsity === 0 ? 0 : Math.ceil(steps * CHOSEN_UNTIL);
 }
 
 /** First step with int8 simulated; `steps` where it never is. */

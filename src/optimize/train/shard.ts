@@ -85,7 +85,9 @@ export class ShardRunner {
   #answer(): void {
     const [from, to] = [this.student.float.subgraph.inputs, this.#teacher.float.subgraph.inputs];
     for (const [place, index] of to.entries()) {
-      this.#teacher.tensor(index).computed.floats.set(this.student.tensor(from[place]!).computed.floats);
+      this.#teacher
+        .tensor(index)
+        .computed.floats.set(this.student.tensor(from[place]!).computed.floats);
     }
     this.#teacher.forward();
     this.student.forward();

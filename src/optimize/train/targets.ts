@@ -9,7 +9,7 @@ const LEAST_VARIANCE = 1e-12;
 /** What student and teacher are compared by: their float outputs, or the logits where a softmax follows. */
 export function targetsOf(teacher: FloatModel, student: FloatModel, samples: Samples): Target[] {
   const network = new Network(teacher, 1);
-  const ends = teacher.subgraph.outputs.map((_, place) => endOf(teacher, place));
+  const ends = teacher.subgraph.outputs.map((_, place) => endOf(teacher, student, place));
   const sums = ends.map(() => ({ count: 0, sum: 0, squares: 0 }));
   for (let index = 0; index < samples.count; index++) {
     for (const [place, input] of teacher.subgraph.inputs.entries()) {
@@ -24,11 +24,11 @@ export function targetsOf(teacher: FloatModel, student: FloatModel, samples: Sam
       }
     }
   }
-  return ends.map(({ tensor, isLogits }, place) => {
+  return ends.map(({ tensor, isLogits, student: learner }, place) => {
     const { count, sum, squares } = sums[place]!;
     return {
       teacher: tensor,
-      student: endOf(student, place).tensor,
+      student: learner,
       isLogits,
       width: teacher.graph.tensor(tensor).shape.at(-1) ?? 1,
       variance: Math.max(LEAST_VARIANCE, squares / count - (sum / count) ** 2),
@@ -36,9 +36,23 @@ export function targetsOf(teacher: FloatModel, student: FloatModel, samples: Sam
   });
 }
 
-function endOf({ graph, subgraph }: FloatModel, place: number) {
+interface End {
+  readonly tensor: number;
+  readonly student: number;
+  readonly isLogits: boolean;
+}
+
+function endOf(teacher: FloatModel, student: FloatModel, place: number): End {
+  const tensor = logitsOf(teacher, place);
+  return {
+    tensor: tensor ?? teacher.subgraph.outputs[place]!,
+    student: logitsOf(student, place) ?? student.subgraph.outputs[place]!,
+    isLogits: tensor !== undefined,
+  };
+}
+
+function logitsOf({ graph, subgraph }: FloatModel, place: number): number | undefined {
   const output = subgraph.outputs[place]!;
   const last = subgraph.operators.find(({ outputs }) => outputs.includes(output));
-  const isLogits = last !== undefined && graph.code(last).builtin === 'SOFTMAX';
-  return { tensor: isLogits ? last.inputs[0]! : output, isLogits };
+  return last !== undefined && graph.code(last).builtin === 'SOFTMAX' ? last.inputs[0]! : undefined;
 }

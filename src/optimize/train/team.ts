@@ -62,7 +62,10 @@ export class ShardTeam {
   /** @param threads this one counted in */
   constructor(lesson: Lesson, threads: number) {
     this.runner = new ShardRunner(lesson);
-    const count = this.runner.student.parameters.reduce((sum, { values }) => sum + values.length, 0);
+    const count = this.runner.student.parameters.reduce(
+      (sum, { values }) => sum + values.length,
+      0,
+    );
     this.#shared = {
       values: sharedFloats(count),
       gradients: Array.from({ length: SHARDS }, () => sharedFloats(count)),

@@ -3,8 +3,14 @@ import type { TfliteModel } from '../../tflite/index.ts';
 import type { FloatModel } from '../float-model.ts';
 import type { Samples } from '../measure/sample-runs.ts';
 import { chooseMasks, type PrunableWeights, type PruneScope } from '../prune/weights.ts';
+import { WEIGHT_HIGH } from '../quantize/affine.ts';
 import type { Training } from '../report-document.ts';
-import { type Checkpoint, type CheckpointStore, readCheckpoint, writeCheckpoint } from './checkpoint.ts';
+import {
+  type Checkpoint,
+  type CheckpointStore,
+  readCheckpoint,
+  writeCheckpoint,
+} from './checkpoint.ts';
 import type { Target } from './loss.ts';
 import type { Network } from './network.ts';
 import type { Parameter } from './parameter.ts';
@@ -24,8 +30,6 @@ import type { Grid } from './tensor.ts';
 export const LEAST_TRAINING_SAMPLES = 32;
 /** Of the samples, one in so many is kept for validation. */
 const VALIDATION_EVERY = 10;
-/** Weights to prune are chosen anew so often while sparsity rises. */
-const PRUNE_EVERY_STEPS = 1;
 const NOTE_EVERY_STEPS = 50;
 /** Notes without an improvement, all pruning done and int8 simulated, after which no more is to be had. */
 const PATIENCE_NOTES = 12;
@@ -46,6 +50,8 @@ export interface TrainingRequest {
   /** Of the student; none where nothing is pruned. */
   readonly prunable: readonly PrunableWeights[];
   readonly scope: PruneScope;
+  /** Steps to each side of zero that weights have once they are int8, where that is less than they could: by tensor. */
+  readonly weightSteps: ReadonlyMap<number, number>;
   /** What the activations of a float model can say once they are int8. */
   readonly gridsOf: (model: TfliteModel) => Promise<ReadonlyMap<number, Grid>>;
   readonly threads: number;
@@ -126,7 +132,9 @@ class TrainingRun {
     const { samples, labels, seed } = this.#request;
     this.#refresh();
     return {
-      learned: withParameters(this.#network, ({ learned, mask }) => learned.floats.map((value, i) => value * mask[i]!)),
+      learned: withParameters(this.#network, ({ learned, mask }) =>
+        learned.floats.map((value, i) => value * mask[i]!),
+      ),
       rounded: withParameters(this.#network, ({ values }) => values.floats),
       training: {
         samples: samples.count,
@@ -161,12 +169,13 @@ class TrainingRun {
     if (this.#step % NOTE_EVERY_STEPS === 0 || this.#step === plan.steps) this.#note();
   }
 
-  /** Chooses weights to prune, as long as there are more and more of them; then they stay. */
+  /**
+   * Chooses the weights to prune, at every step: those that are go on learning, and one that has grown comes back before
+   * its jump could hurt (T. Lin et al. 2020, "Dynamic Model Pruning with Feedback"). Then they stay as they are.
+   */
   #prune(): void {
     const { plan, prunable, scope } = this.#request;
-    const last = prunedFrom(plan);
-    if (plan.sparsity === 0 || this.#step > last) return;
-    if (this.#step % PRUNE_EVERY_STEPS !== 0 && this.#step !== last) return;
+    if (plan.sparsity === 0 || this.#step > prunedFrom(plan)) return;
     const parameters = this.#prunableParameters();
     const layers = parameters.map(({ learned }, place) => ({
       values: learned.floats,
@@ -185,7 +194,9 @@ class TrainingRun {
   #startRounding(grids: ReadonlyMap<number, Grid>): void {
     this.#grids = grids;
     this.#team.roundTo(grids);
-    for (const parameter of this.#network.parameters) parameter.rounds = true;
+    for (const parameter of this.#network.parameters) {
+      parameter.roundTo(this.#request.weightSteps.get(parameter.tensor) ?? WEIGHT_HIGH);
+    }
   }
 
   #refresh(): void {

@@ -1,5 +1,6 @@
 import test from 'ava';
 import fc from 'fast-check';
+import { WEIGHT_HIGH } from '../../../src/optimize/quantize/affine.ts';
 import { channelLookup, quantizeWeights } from '../../../src/optimize/quantize/weights.ts';
 import { TrainingMemory } from '../../../src/optimize/train/memory.ts';
 import { Parameter } from '../../../src/optimize/train/parameter.ts';
@@ -160,7 +161,7 @@ test('weights are rounded to what is written of them', (t) => {
       for (let index = 0; index < learned.length; index++) {
         if (random.chance(0.1)) parameter.mask[index] = 0;
       }
-      parameter.rounds = true;
+      parameter.roundTo(WEIGHT_HIGH);
       parameter.refresh();
       const simulated = Float32Array.from(parameter.values.floats);
       const { values, quantization } = quantizeWeights({
@@ -197,7 +198,7 @@ test('a bias is never rounded', (t) => {
   );
   memory.open();
   bias.learned.floats.set([0.1234, 5, -0.001]);
-  bias.rounds = true;
+  bias.roundTo(WEIGHT_HIGH);
   bias.refresh();
   t.deepEqual(bias.values.floats, bias.learned.floats);
 });
