@@ -132,7 +132,10 @@ function detachLayers(
     const feedable = operator.inputs.every((index, position) => {
       const source = fed[position] ?? -1;
       if (stays(index)) return true;
-      return source !== -1 && !constantOfA.has(source) && isReal(a, source) && isReal(b, index);
+      if (source === -1 || constantOfA.has(source)) return false;
+      // A pruned model's layer may read fewer channels than the reference has.
+      const isSame = a.tensor(source).shape.join() === b.tensor(index).shape.join();
+      return isSame && isReal(a, source) && isReal(b, index);
     });
     if (!feedable) continue;
     const own = operator.inputs.map((index, position) => {
