@@ -1,10 +1,12 @@
+import { argmax } from '../measure/agreement.ts';
 import type { Network } from './network.ts';
 import { softmaxRows } from './operations/softmax.ts';
 
 /**
  * What is learned. The student is to give what the teacher gives: the squared error of each output as a share of the
  * output's variance, on the logits where the model classifies (J. Ba, R. Caruana 2014, "Do Deep Nets Really Need to be
- * Deep?", section 2). Labels add their cross entropy.
+ * Deep?", section 2). There, every class that the teacher names counts the same, however rarely it does. Labels add
+ * their cross entropy.
  */
 
 const LABEL_SHARE = 0.5;
@@ -18,6 +20,8 @@ export interface Target {
   /** Read by a final softmax. */
   readonly isLogits: boolean;
   readonly width: number;
+  /** What a sample counts that the teacher gives a class; absent where all count the same. */
+  readonly classWeights?: readonly number[];
   /** Of the teacher's values over the samples. */
   readonly variance: number;
 }
@@ -39,7 +43,7 @@ export function lossGradients(
     const { values, gradient } = student.tensor(target.student);
     const wanted = teacher.tensor(target.teacher).values.floats;
     const share = student.batch / batch;
-    loss += share * squaredError(values.floats, wanted, gradient.floats, target.variance, share);
+    loss += share * squaredError(values.floats, wanted, gradient.floats, target, share);
     if (!target.isLogits || labels === undefined) continue;
     const rows = { found: values.floats, gradient: gradient.floats, width: target.width };
     loss += share * crossEntropy(rows, labels, share);
@@ -51,15 +55,19 @@ function squaredError(
   found: Float32Array,
   wanted: Float32Array,
   gradient: Float32Array,
-  variance: number,
+  { variance, width, classWeights }: Target,
   share: number,
 ): number {
   const scale = 1 / (found.length * variance);
   let sum = 0;
-  for (let i = 0; i < found.length; i++) {
-    const miss = found[i]! - wanted[i]!;
-    sum += miss * miss;
-    gradient[i]! += 2 * share * scale * miss;
+  for (let row = 0; row < found.length; row += width) {
+    const end = row + width;
+    const weight = classWeights?.[argmax(wanted.subarray(row, end))] ?? 1;
+    for (let i = row; i < end; i++) {
+      const miss = found[i]! - wanted[i]!;
+      sum += weight * miss * miss;
+      gradient[i]! += 2 * share * weight * scale * miss;
+    }
   }
   return sum * scale;
 }

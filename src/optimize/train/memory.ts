@@ -29,9 +29,8 @@ export interface Kernels {
     low: number,
     high: number,
   ): void;
-  adam(
+  adamSteps(
     count: number,
-    values: number,
     gradient: number,
     mean: number,
     square: number,
@@ -39,7 +38,6 @@ export interface Kernels {
     beta1: number,
     beta2: number,
     epsilon: number,
-    gradientScale: number,
   ): void;
   addScaled(count: number, a: number, b: number, factor: number, to: number): void;
   multiply(count: number, a: number, b: number, to: number): void;

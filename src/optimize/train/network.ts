@@ -68,6 +68,11 @@ export class Network {
     }
   }
 
+  /** After `forward`: adds to the moments by which parameters find a basis to learn in. */
+  addMoments(): void {
+    for (const { operation } of this.#steps) operation.addMoments?.();
+  }
+
   /** Clears the gradients of all activations; the loss then writes those of the outputs. */
   clearGradients(): void {
     for (const { gradient } of this.#tensors.values()) gradient.floats.fill(0);

@@ -14,6 +14,25 @@ export interface ParameterShape {
   readonly role: 'weights' | 'bias';
 }
 
+/** Wider layers learn in the basis that they have: finding another takes the cube of it. */
+const MOST_BASIS = 320;
+
+/**
+ * Another basis for the rows of a matrix of weights, in which their inputs are independent of one another: Adam goes
+ * straight there, where it would zigzag (one side of SOAP: N. Vyas et al. 2024, "SOAP: Improving and Stabilizing Shampoo
+ * using Adam").
+ */
+export interface Rotation {
+  readonly depth: number;
+  /** Sums of products of what the weights are multiplied with, [depth, depth]. */
+  readonly moments: Region;
+  /** Its eigenvectors as columns, and as rows. */
+  readonly basis: Region;
+  readonly back: Region;
+  /** The weights' gradient in that basis, and then the step. */
+  readonly turned: Region;
+}
+
 /** Weights or biases that training changes. */
 export class Parameter implements ParameterShape {
   readonly tensor: number;
@@ -33,6 +52,7 @@ export class Parameter implements ParameterShape {
   readonly square: Region;
   /** 0 where a weight is pruned. */
   readonly mask: Uint8Array;
+  #rotation: Rotation | undefined;
   /** Steps to each side of zero, once int8 is simulated. */
   #steps: number | undefined;
 
@@ -51,6 +71,23 @@ export class Parameter implements ParameterShape {
     this.mean = reserve(size);
     this.square = reserve(size);
     this.mask = new Uint8Array(size).fill(1);
+  }
+
+  /** Undefined where it learns as it is. */
+  get rotation(): Rotation | undefined {
+    return this.#rotation;
+  }
+
+  /** The weights are rows of a matrix, [out, depth]: where they are not too wide, they learn in a basis of their own. */
+  takeRotation(depth: number, reserve: (floats: number) => Region): void {
+    if (depth > MOST_BASIS || this.#rotation !== undefined) return;
+    this.#rotation = {
+      depth,
+      moments: reserve(depth * depth),
+      basis: reserve(depth * depth),
+      back: reserve(depth * depth),
+      turned: reserve(this.values.length),
+    };
   }
 
   /** Brings `values` up to date with what was learned and with what is pruned. */

@@ -62,16 +62,30 @@ export class ShardRunner {
   validate(samples: Samples): number {
     let sum = 0;
     for (let from = 0; from < samples.count; from += SHARD_SAMPLES) {
-      for (let place = 0; place < SHARD_SAMPLES; place++) {
-        const sample = samples.at((from + place) % samples.count);
-        for (const [input, target] of this.#inputsAt(place).entries()) target.set(sample[input]!);
-      }
+      this.#take(samples, from);
       this.#answer();
       this.student.clearGradients();
       const { targets } = this.#lesson;
       sum += lossGradients(this.student, this.#teacher, targets, undefined, SHARD_SAMPLES);
     }
     return sum / Math.ceil(samples.count / SHARD_SAMPLES);
+  }
+
+  /** Adds what the samples do in the student to its moments. */
+  addMoments(samples: Samples): void {
+    for (let from = 0; from < samples.count; from += SHARD_SAMPLES) {
+      this.#take(samples, from);
+      this.student.forward();
+      this.student.addMoments();
+    }
+  }
+
+  /** Samples as they are, from one on; after the last comes the first again. */
+  #take(samples: Samples, from: number): void {
+    for (let place = 0; place < SHARD_SAMPLES; place++) {
+      const sample = samples.at((from + place) % samples.count);
+      for (const [input, target] of this.#inputsAt(place).entries()) target.set(sample[input]!);
+    }
   }
 
   /** Where the student takes its inputs of one sample of the batch. */

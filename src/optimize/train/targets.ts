@@ -1,39 +1,75 @@
 import type { FloatModel } from '../float-model.ts';
+import { argmax } from '../measure/agreement.ts';
 import type { Samples } from '../measure/sample-runs.ts';
 import type { Target } from './loss.ts';
 import { Network } from './network.ts';
 
 /** Outputs that are always the same still have a variance to divide by. */
 const LEAST_VARIANCE = 1e-12;
+/** A class that the teacher hardly ever names still counts so many times at the most. */
+const MOST_CLASS_WEIGHT = 4;
 
 /** What student and teacher are compared by: their float outputs, or the logits where a softmax follows. */
 export function targetsOf(teacher: FloatModel, student: FloatModel, samples: Samples): Target[] {
   const network = new Network(teacher, 1);
   const ends = teacher.subgraph.outputs.map((_, place) => endOf(teacher, student, place));
-  const sums = ends.map(() => ({ count: 0, sum: 0, squares: 0 }));
+  const widths = ends.map(({ tensor }) => teacher.graph.tensor(tensor).shape.at(-1) ?? 1);
+  const seen = widths.map((width) => new Seen(width));
   for (let index = 0; index < samples.count; index++) {
     for (const [place, input] of teacher.subgraph.inputs.entries()) {
       network.tensor(input).computed.floats.set(samples.at(index)[place]!);
     }
     network.forward();
     for (const [place, { tensor }] of ends.entries()) {
-      for (const value of network.tensor(tensor).values.floats) {
-        sums[place]!.count += 1;
-        sums[place]!.sum += value;
-        sums[place]!.squares += value * value;
-      }
+      seen[place]!.add(network.tensor(tensor).values.floats);
     }
   }
-  return ends.map(({ tensor, isLogits, student: learner }, place) => {
-    const { count, sum, squares } = sums[place]!;
-    return {
-      teacher: tensor,
-      student: learner,
-      isLogits,
-      width: teacher.graph.tensor(tensor).shape.at(-1) ?? 1,
-      variance: Math.max(LEAST_VARIANCE, squares / count - (sum / count) ** 2),
-    };
-  });
+  return ends.map(({ tensor, isLogits, student: learner }, place) => ({
+    teacher: tensor,
+    student: learner,
+    isLogits,
+    width: widths[place]!,
+    variance: seen[place]!.variance,
+    ...(isLogits ? { classWeights: seen[place]!.classWeights } : {}),
+  }));
+}
+
+/** What the teacher answers. */
+class Seen {
+  readonly #classCounts: Float64Array;
+  #count = 0;
+  #sum = 0;
+  #squares = 0;
+
+  constructor(width: number) {
+    this.#classCounts = new Float64Array(width);
+  }
+
+  add(values: Float32Array): void {
+    const width = this.#classCounts.length;
+    for (let row = 0; row < values.length; row += width) {
+      this.#classCounts[argmax(values.subarray(row, row + width))]! += 1;
+    }
+    for (const value of values) {
+      this.#count += 1;
+      this.#sum += value;
+      this.#squares += value * value;
+    }
+  }
+
+  get variance(): number {
+    const mean = this.#sum / this.#count;
+    return Math.max(LEAST_VARIANCE, this.#squares / this.#count - mean * mean);
+  }
+
+  /** Inverse to how often a class is named; 1 for one that is named as often as if all were. */
+  get classWeights(): number[] {
+    const width = this.#classCounts.length;
+    const even = this.#count / width / width;
+    return Array.from(this.#classCounts, (count) =>
+      Math.min(MOST_CLASS_WEIGHT, even / Math.max(1, count)),
+    );
+  }
 }
 
 interface End {

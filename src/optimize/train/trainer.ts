@@ -11,6 +11,7 @@ import {
   readCheckpoint,
   writeCheckpoint,
 } from './checkpoint.ts';
+import { Descent } from './descent.ts';
 import type { Target } from './loss.ts';
 import type { Network } from './network.ts';
 import type { Parameter } from './parameter.ts';
@@ -35,9 +36,6 @@ const NOTE_EVERY_STEPS = 50;
 const PATIENCE_NOTES = 12;
 const LEAST_IMPROVEMENT = 0.002;
 const CHECKPOINT_EVERY_STEPS = 250;
-const ADAM = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 } as const;
-/** Steps of a bias that is zero are so large. */
-const LEAST_RATE_SCALE = 1e-3;
 
 export interface TrainingRequest {
   readonly teacher: FloatModel;
@@ -96,7 +94,7 @@ class TrainingRun {
   readonly #team: ShardTeam;
   readonly #network: Network;
   readonly #validation: Samples;
-  readonly #rateScales: readonly number[];
+  readonly #descent: Descent;
   readonly #curve: Training['curve'] = [];
   #step = 0;
   #grids: ReadonlyMap<number, Grid> | undefined;
@@ -109,7 +107,8 @@ class TrainingRun {
     this.#validation = validation;
     this.#team = new ShardTeam(lesson, request.threads);
     this.#network = this.#team.runner.student;
-    this.#rateScales = this.#network.parameters.map(rateScale);
+    this.#team.runner.addMoments(learning);
+    this.#descent = new Descent(this.#network);
   }
 
   async finish(): Promise<Trained> {
@@ -164,7 +163,7 @@ class TrainingRun {
     this.#refresh();
     this.#loss.sum += await this.#team.learn(this.#step);
     this.#loss.steps += 1;
-    this.#descend();
+    this.#descent.step(this.#step, learningRateAt(plan, this.#step));
     this.#step += 1;
     if (this.#step % NOTE_EVERY_STEPS === 0 || this.#step === plan.steps) this.#note();
   }
@@ -201,29 +200,6 @@ class TrainingRun {
 
   #refresh(): void {
     for (const parameter of this.#network.parameters) parameter.refresh();
-  }
-
-  #descend(): void {
-    const { kernels } = this.#network.memory;
-    const count = this.#step + 1;
-    const { beta1, beta2, epsilon } = ADAM;
-    const correction = Math.sqrt(1 - beta2 ** count) / (1 - beta1 ** count);
-    const rate = learningRateAt(this.#request.plan, this.#step) * correction;
-    for (const [place, parameter] of this.#network.parameters.entries()) {
-      const { learned, gradient, mean, square } = parameter;
-      kernels.adam(
-        learned.length,
-        learned.address,
-        gradient.address,
-        mean.address,
-        square.address,
-        rate * this.#rateScales[place]!,
-        beta1,
-        beta2,
-        epsilon,
-        1,
-      );
-    }
   }
 
   #note(): void {
@@ -273,12 +249,6 @@ class TrainingRun {
     };
     await writeCheckpoint(checkpoint, state, this.#network);
   }
-}
-
-/** Adam's steps are about as large as its rate: a tensor's own size is the measure for what is large. */
-function rateScale({ learned }: Parameter): number {
-  const squares = learned.floats.reduce((sum, value) => sum + value * value, 0);
-  return Math.max(LEAST_RATE_SCALE, Math.sqrt(squares / learned.length));
 }
 
 const round = (value: number): number => Number(value.toPrecision(6));

@@ -100,12 +100,11 @@ export function fakeQuantize(
 }
 
 /**
- * One step of Adam (Kingma and Ba 2015, algorithm 1). `rate` holds the correction of both
- * moments' bias: rate sqrt(1 - beta2^t) / (1 - beta1^t). The gradient is cleared for the next step.
+ * Adam (Kingma and Ba 2015, algorithm 1): from each gradient the step that it comes to, in its place. `rate` holds the
+ * correction of both moments' bias: rate sqrt(1 - beta2^t) / (1 - beta1^t).
  */
-export function adam(
+export function adamSteps(
   count: i32,
-  values: usize,
   gradient: usize,
   mean: usize,
   square: usize,
@@ -113,17 +112,14 @@ export function adam(
   beta1: f32,
   beta2: f32,
   epsilon: f32,
-  gradientScale: f32,
 ): void {
   for (let i: i32 = 0; i < count; i++) {
-    const g: f32 = load<f32>(gradient) * gradientScale;
+    const g: f32 = load<f32>(gradient);
     const m: f32 = beta1 * load<f32>(mean) + (1 - beta1) * g;
     const v: f32 = beta2 * load<f32>(square) + (1 - beta2) * g * g;
     store<f32>(mean, m);
     store<f32>(square, v);
-    store<f32>(values, load<f32>(values) - (rate * m) / (sqrt<f32>(v) + epsilon));
-    store<f32>(gradient, 0);
-    values += 4;
+    store<f32>(gradient, (-rate * m) / (sqrt<f32>(v) + epsilon));
     gradient += 4;
     mean += 4;
     square += 4;

@@ -4,7 +4,7 @@
  * caller owns the memory and passes addresses in bytes.
  */
 export { addInside, addProduct, addScaled, multiply } from './arithmetic';
-export { adam, add, clamp, fakeQuantize, fillRows, maskOutside, sumRows } from './elementwise';
+export { adamSteps, add, clamp, fakeQuantize, fillRows, maskOutside, sumRows } from './elementwise';
 export { gemm, transpose } from './gemm';
 export { addBlocks, copyBlocks } from './moves';
 export { addColumnsToImage, depthwise, depthwiseBackward, imageToColumns } from './window';

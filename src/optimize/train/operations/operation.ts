@@ -9,6 +9,8 @@ export interface Operation {
   forward(): void;
   /** Adds to the gradients of its inputs (those that are trained) and parameters, from those of its outputs. */
   backward(): void;
+  /** Adds to the moments of what its weights are multiplied with, where they learn in a basis of their own. */
+  addMoments?(): void;
 }
 
 /** What an operation is made of. */

@@ -23,6 +23,7 @@ function rowProducts(draft: OperationDraft, rows: number, depth: number): Operat
       products.addWeights(input.values.address, output.gradient.address);
       if (input.isTrained) products.addInputs(input.gradient.address, output.gradient.address);
     },
+    addMoments: () => products.addMoments(input.values.address),
   };
 }
 
@@ -66,6 +67,9 @@ export function convolution(draft: OperationDraft): Operation {
         const image = input.gradient.address + sampleOffset(input, sample);
         memory.kernels.addColumnsToImage(struct.address, address, image);
       }
+    },
+    addMoments: () => {
+      for (let sample = 0; sample < batch; sample++) products.addMoments(columns(sample));
     },
   };
 }
@@ -119,6 +123,7 @@ class Products {
     this.#depth = depth;
     this.#channels = this.#weights.shape[0]!;
     this.#turned = draft.memory.reserve(this.#channels * depth);
+    this.#weights.takeRotation(depth, (floats) => draft.memory.reserve(floats));
   }
 
   /** Before any products are added to an output. */
@@ -138,6 +143,14 @@ class Products {
 
   addBias(output: TrainingTensor): void {
     addToBias(this.#draft, this.#channels, output);
+  }
+
+  addMoments(inputs: number): void {
+    const { rotation } = this.#weights;
+    if (rotation === undefined) return;
+    const { kernels } = this.#draft.memory;
+    const [rows, depth, to] = [this.#rows, this.#depth, rotation.moments.address];
+    kernels.gemm(depth, depth, rows, inputs, 1, depth, inputs, depth, to, depth);
   }
 
   addWeights(inputs: number, gradient: number): void {
