@@ -1,5 +1,6 @@
 import { dequantize, type LoadedModel, quantize } from '../../inference/index.ts';
 import {
+  elementCount,
   firstAlias,
   Graph,
   printable,
@@ -59,7 +60,7 @@ export async function layerErrors(
       samples,
       options,
     );
-    return describe(reference, other, layers, sums, alone !== undefined);
+    return describe(reference, other, layers, sums, detached?.layers ?? []);
   } finally {
     await Promise.all([whole, accumulated, alone].map((model) => model?.close()));
   }
@@ -132,7 +133,10 @@ function detachLayers(
     const feedable = operator.inputs.every((index, position) => {
       const source = fed[position] ?? -1;
       if (stays(index)) return true;
-      return source !== -1 && !constantOfA.has(source) && isReal(a, source) && isReal(b, index);
+      if (source === -1 || constantOfA.has(source)) return false;
+      // A layer before it may have lost channels.
+      const sizes = [a.tensor(source), b.tensor(index)].map(({ shape }) => elementCount(shape));
+      return isReal(a, source) && isReal(b, index) && sizes[0] === sizes[1];
     });
     if (!feedable) continue;
     const own = operator.inputs.map((index, position) => {
@@ -194,7 +198,7 @@ function describe(
   other: TfliteModel,
   layers: readonly WatchedLayer[],
   sums: readonly { readonly accumulated: ErrorSum; readonly own: ErrorSum }[],
-  withOwn: boolean,
+  alone: readonly number[],
 ): LayerError[] {
   const graph = new Graph(other, 'model');
   return layers.map(({ other: place, otherOutput, referenceOutput }, index) => {
@@ -207,7 +211,7 @@ function describe(
       tensor: printable(firstAlias(tensor.name || referenceName)),
       shape: [...tensor.shape],
       accumulatedSqnrDb: accumulated.sqnrDb,
-      ...(withOwn ? { ownSqnrDb: own.sqnrDb } : {}),
+      ...(alone.includes(index) ? { ownSqnrDb: own.sqnrDb } : {}),
     };
   });
 }
