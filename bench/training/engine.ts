@@ -12,8 +12,10 @@ function descend({ parameters, memory }: Network, step: number): void {
   const corrected = (rate * Math.sqrt(1 - beta2 ** step)) / (1 - beta1 ** step);
   for (const parameter of parameters) {
     const { learned, gradient, mean, square } = parameter;
-    const places = [learned.address, gradient.address, mean.address, square.address] as const;
-    memory.kernels.adam(learned.length, ...places, corrected, beta1, beta2, epsilon, 1);
+    const places = [gradient.address, mean.address, square.address] as const;
+    memory.kernels.adamSteps(learned.length, ...places, corrected, beta1, beta2, epsilon);
+    memory.kernels.add(learned.length, gradient.address, learned.address);
+    gradient.floats.fill(0);
     parameter.refresh();
   }
 }

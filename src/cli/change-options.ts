@@ -19,6 +19,7 @@ import { integerValue, numberValue } from './option-values.ts';
 const MOST_PRUNED = 0.98;
 const WEIGHT_BITS = { least: 4, most: 8 };
 const MOST_RATE = 1;
+const DEFAULT_SCOPE: PruneScope = 'layer';
 
 export interface ChangeOptions {
   readonly prune?: string;
@@ -49,7 +50,7 @@ export function addChangeOptions(command: Command): Command {
     .addOption(
       new Option('--prune-scope <scope>', 'every layer its share, or the whole model')
         .choices([...PRUNE_SCOPES])
-        .default('layer'),
+        .default(DEFAULT_SCOPE),
     )
     .option('--finetune', 'train what was pruned, with int8 simulated', false)
     .option('--calibration-labels <l>', 'the right class of each calibration sample, to learn from')
@@ -57,7 +58,7 @@ export function addChangeOptions(command: Command): Command {
     .option('--learning-rate <r>', `largest, relative (default: ${DEFAULT_FINETUNE.learningRate})`)
     .option(
       '--weight-bits <n>',
-      `of pruned and trained weights, 4 to 8 (default: ${DEFAULT_FINETUNE.weightBits})`,
+      `of pruned weights once they are trained, 4 to 8 (default: ${DEFAULT_FINETUNE.weightBits})`,
     )
     .option('--seed <n>', `of training (default: ${DEFAULT_FINETUNE.seed})`);
 }
@@ -81,7 +82,13 @@ function pruneSettings({
 }: ChangeOptions): PruneSettings | undefined {
   if (prune === undefined) {
     if (structured) throw usage('--structured says how to prune; say how much with --prune 0.4');
+    if (pruneScope !== DEFAULT_SCOPE) {
+      throw usage('--prune-scope says where to prune; say how much with --prune 0.75');
+    }
     return undefined;
+  }
+  if (structured && pruneScope !== DEFAULT_SCOPE) {
+    throw usage('--prune-scope is about single weights; leave it or --structured out');
   }
   const share = numberValue(prune, '--prune');
   if (!(share > 0 && share <= MOST_PRUNED)) {
@@ -100,6 +107,9 @@ function finetuneSettings(options: ChangeOptions): FinetuneSettings | undefined 
     if (name === undefined) return undefined;
     const option = name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
     throw usage(`--${option} is about training; add --finetune`);
+  }
+  if (weightBits !== undefined && (options.prune === undefined || options.structured)) {
+    throw usage('--weight-bits is about single weights that are pruned; leave it out');
   }
   const within = (
     text: string | undefined,

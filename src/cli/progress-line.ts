@@ -18,7 +18,9 @@ export class ProgressLine {
     this.#nowMs = nowMs;
   }
 
-  /** @param detail in the place of counts and the time left, where the caller knows better; after them from a comma on */
+  /**
+   * @param detail in the place of counts and the time left, where the caller knows better; after them from a comma on
+   */
   show(task: string, done: number, total: number, detail?: string): void {
     const nowMs = this.#nowMs();
     if (task !== this.#task) {

@@ -1,4 +1,4 @@
-import { sha256Hex } from '../core/index.ts';
+import { DunlinError, sha256Hex } from '../core/index.ts';
 import { elementCount, serializeModel, type TfliteModel } from '../tflite/index.ts';
 import { type Calibration, calibrate } from './calibrate/calibrate.ts';
 import { type FloatModel, openFloatModel } from './float-model.ts';
@@ -10,16 +10,23 @@ import {
   weightImportance,
 } from './prune/channels/index.ts';
 import { measureSensitivity } from './prune/sensitivity.ts';
-import { chooseMasks, type PrunableWeights, prunableWeights } from './prune/weights.ts';
+import {
+  chooseMasks,
+  layersToPrune,
+  maskedWeights,
+  type PrunableWeights,
+  prunableWeights,
+} from './prune/weights.ts';
 import { INT8_HIGH, INT8_LOW } from './quantize/affine.ts';
 import { quantizeInt8 } from './quantize/quantize-int8.ts';
 import type { Pruning, Training } from './report-document.ts';
-import type { OptimizeRequest, Progress } from './request.ts';
+import type { OptimizeRequest } from './request.ts';
 import type { CheckpointStore } from './train/checkpoint.ts';
-import type { Target } from './train/loss.ts';
-import { targetsOf } from './train/targets.ts';
+import { Network } from './train/network.ts';
+import { SHARD_SAMPLES } from './train/plan.ts';
+import { resultOf, targetsOf } from './train/targets.ts';
 import type { Grid } from './train/tensor.ts';
-import { train } from './train/trainer.ts';
+import { checkSampleCount, type Trained, train } from './train/trainer.ts';
 import type { Change } from './variant-names.ts';
 
 /** A float model after pruning and training. */
@@ -35,26 +42,49 @@ export interface ChangedModel {
   readonly training?: Training;
 }
 
+/** A change that can be made, as far as can be known before the work. */
+export interface PlannedChange {
+  make(): Promise<ChangedModel>;
+}
+
 /**
- * Prunes a float model and trains it, as the settings ask; undefined where they ask for neither.
- * @throws `model-unsupported`, `input-invalid`, `model-too-large`; what loading and inference throw
+ * What needs no calibration to be refused.
+ * @throws `model-unsupported`, `model-too-large` where a model cannot be trained, `input-invalid` for too few samples
  */
-export async function changeModel(
+export function checkTrainable(float: FloatModel, { settings, calibration }: OptimizeRequest) {
+  if (settings.finetune === undefined) return;
+  checkSampleCount(float, calibration[0]!.count);
+  const { parameters } = new Network(float, SHARD_SAMPLES);
+  if (parameters.length > 0) return;
+  throw new DunlinError(`${float.what}: it has no weights to train; leave --finetune out`, {
+    code: 'model-unsupported',
+  });
+}
+
+/**
+ * How a float model is pruned and trained, as the settings ask; undefined where they ask for neither.
+ * @throws `model-unsupported` where there is nothing to prune, or not as much
+ */
+export function planChange(
   float: FloatModel,
   calibration: Calibration,
   samples: Samples,
   request: OptimizeRequest,
-): Promise<ChangedModel | undefined> {
+): PlannedChange | undefined {
   const { prune, finetune } = request.settings;
   if (prune === undefined && finetune === undefined) return undefined;
-  return new Changing(float, calibration, samples, request).change();
+  return new Changing(float, calibration, samples, request);
 }
 
-class Changing {
+class Changing implements PlannedChange {
   readonly #float: FloatModel;
   readonly #calibration: Calibration;
   readonly #samples: Samples;
   readonly #request: OptimizeRequest;
+  /** What learns: the float model, or what is left of it once channels are gone. */
+  readonly #student: FloatModel;
+  /** Single weights; none where whole channels go. */
+  readonly #prunable: readonly PrunableWeights[];
 
   constructor(
     float: FloatModel,
@@ -66,33 +96,31 @@ class Changing {
     this.#calibration = calibration;
     this.#samples = samples;
     this.#request = request;
+    const { prune } = request.settings;
+    this.#student = prune?.structured ? this.#withFewerChannels(prune.share) : float;
+    this.#prunable =
+      prune !== undefined && !prune.structured ? prunableWeights(float, calibration) : [];
   }
 
-  async change(): Promise<ChangedModel> {
+  /** @throws `model-*`, `input-invalid` for training that diverges; the signal's reason; what inference throws */
+  async make(): Promise<ChangedModel> {
     const { prune, finetune } = this.#request.settings;
-    const student = prune?.structured ? this.#withFewerChannels(prune.share) : this.#float;
-    const single = prune !== undefined && !prune.structured;
-    const prunable = single ? prunableWeights(student, this.#calibration) : [];
-    const steps =
-      finetune === undefined || !single ? undefined : 2 ** (finetune.weightBits - 1) - 1;
+    const bits = finetune?.weightBits;
     const weightSteps = new Map(
-      steps === undefined ? [] : prunable.map(({ tensor }) => [tensor, steps] as const),
+      bits === undefined
+        ? []
+        : this.#prunable.map(({ tensor }) => [tensor, 2 ** (bits - 1) - 1] as const),
     );
-    const targets = targetsOf(this.#float, student, this.#samples);
-    const trained =
-      finetune === undefined
-        ? undefined
-        : await this.#train(student, targets, prunable, weightSteps);
-    const learned = trained?.learned ?? this.#prunedAtOnce(student, prunable);
-    const [result, rounded] = [learned, trained?.rounded ?? learned].map((model) =>
-      this.#open(model),
-    );
+    const trained = finetune === undefined ? undefined : await this.#train(weightSteps);
+    const learned = trained?.learned ?? this.#prunedAtOnce();
+    const result = this.#open(learned);
+    const rounded = trained === undefined ? result : this.#open(trained.rounded);
     return {
       change: prune === undefined ? 'trained' : 'pruned',
-      float: withoutDeadChannels(result!),
-      rounded: withoutDeadChannels(rounded!),
+      float: withoutDeadChannels(result),
+      rounded: withoutDeadChannels(rounded),
       weightSteps,
-      ...(prune === undefined ? {} : { pruning: this.#describe(result!, targets[0]!) }),
+      ...(prune === undefined ? {} : { pruning: await this.#describe(result) }),
       ...(trained === undefined ? {} : { training: trained.training }),
     };
   }
@@ -107,25 +135,20 @@ class Changing {
     return this.#open(removeChannels(model, what, classes));
   }
 
-  #train(
-    student: FloatModel,
-    targets: readonly Target[],
-    prunable: readonly PrunableWeights[],
-    weightSteps: ReadonlyMap<number, number>,
-  ) {
+  async #train(weightSteps: ReadonlyMap<number, number>): Promise<Trained> {
     const { settings, calibrationLabels, threads, signal, checkpoint, onProgress } = this.#request;
     const { steps, learningRate, seed } = settings.finetune!;
-    const share = prunable.length === 0 ? 0 : settings.prune!.share;
+    const sparsity = this.#prunable.length === 0 ? 0 : settings.prune!.share;
     const quantized = settings.modes.some((mode) => mode !== 'float16');
     return train({
       teacher: this.#float,
-      student,
-      targets,
+      student: this.#student,
+      targets: await targetsOf(this.#float, this.#student, this.#samples, signal),
       samples: this.#samples,
       labels: calibrationLabels,
-      plan: { sparsity: share, quantized, steps, learningRate },
+      plan: { sparsity, quantized, steps, learningRate },
       seed,
-      prunable,
+      prunable: this.#prunable,
       scope: settings.prune?.scope ?? 'layer',
       weightSteps,
       gridsOf: (model) => this.#gridsOf(model),
@@ -133,33 +156,33 @@ class Changing {
       ...(checkpoint === undefined ? {} : { checkpoint: this.#ownCheckpoint(checkpoint) }),
       signal,
       onProgress: (done, loss) =>
-        onProgress({ step: 'train', subject: student.what, done, total: steps, loss }),
+        onProgress({ step: 'train', subject: this.#student.what, done, total: steps, loss }),
     });
   }
 
   /** Without training: what is left has not been made up for. */
-  #prunedAtOnce(student: FloatModel, prunable: readonly PrunableWeights[]): TfliteModel {
+  #prunedAtOnce(): TfliteModel {
+    const { graph, model, subgraph } = this.#student;
     const { prune } = this.#request.settings;
-    if (prunable.length === 0) return student.model;
-    const { graph } = student;
-    const layers = prunable.map(({ tensor, importance }) => ({
+    if (this.#prunable.length === 0) return model;
+    const layers = this.#prunable.map(({ tensor, importance }) => ({
       values: graph.floats(graph.tensor(tensor)),
       importance,
     }));
     const masks = chooseMasks(layers, prune!.share, prune!.scope);
-    const buffers = [...student.model.buffers];
-    const tensors = [...student.subgraph.tensors];
-    for (const [place, { tensor }] of prunable.entries()) {
-      const values = layers[place]!.values.map((value, index) => value * masks[place]![index]!);
+    const buffers = [...model.buffers];
+    const tensors = [...subgraph.tensors];
+    for (const [place, { tensor }] of this.#prunable.entries()) {
+      const values = maskedWeights(layers[place]!.values, masks[place]!);
       const buffer = buffers.push(new Uint8Array(values.buffer)) - 1;
       tensors[tensor] = { ...tensors[tensor]!, buffer };
     }
-    return { ...student.model, buffers, subgraphs: [{ ...student.subgraph, tensors }] };
+    return { ...model, buffers, subgraphs: [{ ...subgraph, tensors }] };
   }
 
   /** What the activations of a float model say as int8: the steps of the variant that would be written now. */
   async #gridsOf(model: TfliteModel): Promise<ReadonlyMap<number, Grid>> {
-    const { settings } = this.#request;
+    const settings = { ...this.#request.settings, fullyInt8: false };
     const float = this.#open(model);
     const run = { ...this.#request, onProgress: () => {}, onTrial: () => {} };
     const calibration = await calibrate(float, { ...run, samples: this.#samples });
@@ -177,21 +200,20 @@ class Changing {
     return grids;
   }
 
-  #describe(pruned: FloatModel, target: Target): Pruning {
+  async #describe(pruned: FloatModel): Promise<Pruning> {
     const prune = this.#request.settings.prune!;
-    const all = prunableWeights(this.#float, this.#calibration);
-    const note = (done: number): void =>
-      this.#request.onProgress({
-        ...{ step: 'prune', subject: this.#float.what, done, total: all.length },
-      } satisfies Progress);
-    const sensitivity = measureSensitivity(this.#float, all, target, this.#samples, note);
+    const all = prune.structured
+      ? layersToPrune(this.#float, this.#calibration, 1)
+      : this.#prunable;
+    const sensitivity = await this.#sensitivity(all);
     const layers = all.map(({ tensor, layer }, place) => {
       const [before, after] = [this.#float.graph.tensor(tensor), pruned.graph.tensor(tensor)];
       const weights = elementCount(before.shape);
       const left = pruned.graph.floats(pruned.graph.tensor(tensor)).filter((value) => value !== 0);
       const channels = { before: before.shape[0]!, after: after.shape[0]! };
       return {
-        ...{ layer, weights, zeros: weights - left.length, sensitivity: sensitivity[place]! },
+        ...{ layer, weights, zeros: weights - left.length },
+        sensitivity: sensitivity?.[place] ?? [],
         ...(prune.structured ? { channels } : {}),
       };
     });
@@ -205,6 +227,23 @@ class Changing {
       zeroWeights: sum(({ zeros }) => zeros),
       layers,
     };
+  }
+
+  /** Undefined where the model cannot be run here: pruning alone does not depend on it. */
+  async #sensitivity(layers: readonly PrunableWeights[]) {
+    const { what } = this.#float;
+    const { signal, onProgress } = this.#request;
+    const note = { step: 'prune', subject: what, total: layers.length } as const;
+    try {
+      const result = resultOf(this.#float, 0);
+      return await measureSensitivity(this.#float, layers, result, this.#samples, {
+        signal,
+        onLayer: (done) => onProgress({ ...note, done }),
+      });
+    } catch (error) {
+      if (error instanceof DunlinError && error.code.startsWith('model-')) return undefined;
+      throw error;
+    }
   }
 
   /** A checkpoint is this run's where model, samples, labels and settings are the same. */

@@ -110,7 +110,10 @@ const qualityDb = ({ logits, output }: Variant): number =>
 const LATENCY_NOISE = 0.05;
 const LATENCY_NOISE_US = 10;
 
-/** Names of the variants than which no other is at least as good in size (also on the wire), latency and error, and better in one. */
+/**
+ * Names of the variants than which no other is at least as good in size (also on the wire), latency and error, and
+ * better in one.
+ */
 export function paretoFront(variants: readonly Variant[]): Set<string> {
   const slower = (a: Variant, b: Variant): number => {
     const [left, right] = [bestLatency(a)?.p50Us, bestLatency(b)?.p50Us];
@@ -137,7 +140,10 @@ export function paretoFront(variants: readonly Variant[]): Set<string> {
 export const latencyNoiseUs = (left: number, right: number): number =>
   Math.max(LATENCY_NOISE * Math.min(left, right), LATENCY_NOISE_US);
 
-/** Of two of about one size: the faster by more than a machine's noise, else the one in int8, else the one that travels lighter. */
+/**
+ * Of two of about one size: the faster by more than a machine's noise, else the one in int8, else the one that travels
+ * lighter.
+ */
 function isBetter(a: Variant, b: Variant): boolean {
   const [left, right] = [a, b].map((each) => bestLatency(each)?.p50Us ?? Number.MAX_VALUE) as [
     number,

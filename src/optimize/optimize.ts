@@ -1,7 +1,12 @@
 import { sha256Hex } from '../core/index.ts';
 import { describeModel, printable } from '../tflite/index.ts';
 import { type Calibration, calibrate } from './calibrate/calibrate.ts';
-import { type ChangedModel, changeModel, withoutDeadChannels } from './change-model.ts';
+import {
+  type ChangedModel,
+  checkTrainable,
+  planChange,
+  withoutDeadChannels,
+} from './change-model.ts';
 import { chooseVariant, paretoFront } from './choose.ts';
 import { type Candidate, type Evaluation, evaluateVariant } from './evaluate.ts';
 import { finishModel } from './finish-model.ts';
@@ -37,6 +42,7 @@ import {
 export async function optimize(request: OptimizeRequest): Promise<Optimized> {
   const float = openFloatModel(request.model, request.what);
   checkSampleSets(float, request);
+  checkTrainable(float, request);
   const made = await makeCandidates(float, request);
   const samples = samplesOf(request.evaluation ?? request.calibration);
   const wanted = await runOutputs(float.model, float.what, samples, request);
@@ -95,9 +101,11 @@ async function makeCandidates(float: FloatModel, request: OptimizeRequest): Prom
   const samples = samplesOf(request.calibration);
   const note = progress(request, 'calibrate', what, samples.count);
   const calibration = await calibrate(source, { ...request, samples, onProgress: note });
+  // What cannot be done is said before the work.
+  const change = planChange(source, calibration, samples, request);
   const dense = await variantsOf({ float: source, calibration }, request);
   const made = { ...dense, calibration, candidates: [original, ...dense.candidates] };
-  const changed = await changeModel(source, calibration, samples, request);
+  const changed = await change?.make();
   if (changed === undefined) return made;
   const others = await variantsOfChanged(changed, request);
   return { ...made, changed, candidates: [...made.candidates, ...others] };

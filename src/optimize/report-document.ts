@@ -192,7 +192,7 @@ export type Budget = Static<typeof Budget>;
 
 export const Pruning = Type.Object(
   {
-    /** Of the prunable weights (of the channels, where it is structured) that was asked for. */
+    /** Of the prunable weights (of the MACs, where it is structured) that was asked for. */
     share: Share,
     /** Whole channels were taken out; else single weights were made zero. */
     structured: Type.Boolean(),
@@ -311,7 +311,10 @@ export const Report = Type.Object(
     warnings: list(
       Type.Object(
         {
-          /** few-samples, same-samples, several-outputs, range-not-reached, dead-channels, clipped, kept-float, pruned-untrained. */
+          /**
+           * few-samples, same-samples, several-outputs, range-not-reached, dead-channels, clipped, kept-float,
+           * pruned-untrained.
+           */
           kind: Type.String(),
           message: Type.String(),
           variant: Type.Optional(Type.String()),

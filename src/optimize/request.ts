@@ -25,8 +25,8 @@ export interface FinetuneSettings {
   readonly weightBits: number;
 }
 
-/** Days of training on a small machine. */
-export const MAX_TRAINING_STEPS = 1_000_000;
+/** Days of training on a small machine; the curve of more steps would be longer than a report's lists may be. */
+export const MAX_TRAINING_STEPS = 500_000;
 
 export const DEFAULT_FINETUNE: FinetuneSettings = {
   steps: 3000,

@@ -4,6 +4,7 @@ import type { FloatModel } from './float-model.ts';
 import { type Samples, spreadSamples } from './measure/sample-runs.ts';
 import type { Optimized, OptimizeRequest } from './request.ts';
 import type { SampleInput, SampleSet } from './samples/index.ts';
+import { logitsOf } from './train/targets.ts';
 
 /** Enough for a device to know the model by, and small beside it. */
 const GOLDEN_INPUTS = 32;
@@ -35,6 +36,20 @@ export function checkSampleSets(float: FloatModel, request: OptimizeRequest): vo
   if (request.labels !== undefined) {
     checkLabels(request.labels, judgedBy[0]!.count, float.model, float.what);
   }
+  const learned = request.calibrationLabels;
+  if (learned !== undefined) checkLearnedLabels(learned, request.calibration[0]!.count, float);
+}
+
+/** What training takes beside the float model's own answers. */
+function checkLearnedLabels(labels: Int32Array, sampleCount: number, float: FloatModel): void {
+  const { model, what } = float;
+  const option = '--calibration-labels: ';
+  if (logitsOf(float, 0) === undefined) {
+    throw invalid(
+      `${option}${what} does not end in a softmax, so there are no classes to learn; leave them out`,
+    );
+  }
+  checkLabels(labels, sampleCount, model, what, { of: 'calibration', option });
 }
 
 /** How many classes a model tells apart: the last dimension of its first output. */
@@ -42,30 +57,35 @@ export function classCount({ subgraphs: [graph] }: TfliteModel): number {
   return graph!.tensors[graph!.outputs[0]!]!.shape.at(-1) ?? 1;
 }
 
-/** @throws `input-invalid` where labels cannot be those of a model's answers */
+/**
+ * @param use of the samples, and the option that the labels came by where it has to be named
+ * @throws `input-invalid` where labels cannot be those of a model's answers
+ */
 export function checkLabels(
   labels: Int32Array,
   sampleCount: number,
   model: TfliteModel,
   what: string,
+  { of, option } = { of: 'evaluation', option: '' },
 ): void {
   if (labels.length !== sampleCount) {
     throw invalid(
-      `${labels.length} labels for ${sampleCount} evaluation samples; give one for each`,
+      `${option}${labels.length} labels for ${sampleCount} ${of} samples; give one for each`,
     );
   }
   const classes = classCount(model);
   const { shape } = model.subgraphs[0]!.tensors[model.subgraphs[0]!.outputs[0]!]!;
   if (elementCount(shape) !== classes) {
     throw invalid(
-      `${what} gives several answers for a sample (${shape.join(' x ')}), and labels are one for each; ` +
+      `${option}${what} gives several answers for a sample (${shape.join(' x ')}), and labels are one for each; ` +
         'leave them out, or convert the model with a batch of 1',
     );
   }
-  const largest = labels.reduce((most, label) => Math.max(most, label), 0);
-  if (largest >= classes) {
+  const wrong = labels.find((label) => label < 0 || label >= classes);
+  if (wrong !== undefined) {
     throw invalid(
-      `a label of ${largest}, and ${what} tells ${classes} classes apart, from 0 on; accuracy needs an output a class`,
+      `${option}a label of ${wrong}, and ${what} tells ${classes} classes apart, from 0 on; labels need an output ` +
+        'a class',
     );
   }
 }

@@ -51,7 +51,7 @@ export function sampleWarnings(count: number, separate: boolean): Warning[] {
   return [...few, ...same];
 }
 
-/** Pruning alone, and layers that it left next to nothing of. */
+/** Pruning alone. */
 export function changeWarnings(changed: ChangedModel | undefined): Warning[] {
   if (changed?.pruning === undefined || changed.training !== undefined) return [];
   return [

@@ -128,9 +128,14 @@ function matmulMacs(graph: Graph, { inputs, outputs, options }: TfliteOperator):
 function countParameters(graph: Graph): { parameterCount: number; sparsity: number } {
   const arithmetic = new Set<number>();
   const weights = new Set<number>();
+  const dequantized = new Map<number, number>();
   for (const operator of graph.subgraph.operators) {
-    const spec = operatorSpec(graph.code(operator).builtin);
-    for (const [position, index] of operator.inputs.entries()) {
+    const { builtin } = graph.code(operator);
+    if (builtin === 'DEQUANTIZE') dequantized.set(operator.outputs[0]!, operator.inputs[0]!);
+    const spec = operatorSpec(builtin);
+    for (const [position, input] of operator.inputs.entries()) {
+      // float16 weights stand behind a DEQUANTIZE.
+      const index = position === spec?.weights ? (dequantized.get(input) ?? input) : input;
       if (index < 0 || !graph.isConstant(graph.tensor(index))) continue;
       if (spec?.control?.includes(position)) continue;
       arithmetic.add(index);

@@ -221,8 +221,16 @@ test('the Pareto front leaves out what another beats, and nothing else', (t) => 
       const slower = (a: Variant, b: Variant): boolean =>
         latency(a) - latency(b) > 0.05 * Math.min(latency(a), latency(b));
       const beats = (a: Variant, b: Variant): boolean =>
-        !(a.sizeBytes > b.sizeBytes || slower(a, b) || quality(a) < quality(b)) &&
-        (a.sizeBytes < b.sizeBytes || slower(b, a) || quality(a) > quality(b));
+        !(
+          a.sizeBytes > b.sizeBytes ||
+          a.compressedBytes > b.compressedBytes ||
+          slower(a, b) ||
+          quality(a) < quality(b)
+        ) &&
+        (a.sizeBytes < b.sizeBytes ||
+          a.compressedBytes < b.compressedBytes ||
+          slower(b, a) ||
+          quality(a) > quality(b));
       t.true(front.size > 0);
       for (const one of list) {
         t.is(front.has(one.name), !list.some((other) => beats(other, one)), one.name);

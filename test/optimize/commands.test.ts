@@ -13,6 +13,7 @@ import {
 } from '../../src/tflite/index.ts';
 import { buildFirmware } from '../plan/board/firmware.ts';
 import { ModelBuilder } from '../tflite/model-builder.ts';
+import { CLASSES, classifier } from './classifier.ts';
 import { computationOf } from './computation.ts';
 import { DunlinProcess, dunlin, type Ended } from './dunlin-process.ts';
 import { layer, withTensor } from './hostile-models.ts';
@@ -20,42 +21,6 @@ import { RandomValues } from './random-values.ts';
 
 const COMMAND_MS = 180_000;
 const SAMPLES = 20;
-const CLASSES = 4;
-
-/** A small classifier, with names as a converter joins them. */
-function classifier(): TfliteModel {
-  const random = new RandomValues(11);
-  const b = new ModelBuilder();
-  const [input, hidden, deep, pooled, logits, output] = [
-    b.tensor([1, 8, 8, 2]),
-    b.tensor([1, 6, 6, 16]),
-    b.tensor([1, 4, 4, 32]),
-    b.tensor([1, 32]),
-    b.tensor([1, CLASSES]),
-    b.tensor([1, CLASSES]),
-  ];
-  const filters = b.tensor([16, 3, 3, 2], { data: random.normals(288, 0.4) });
-  const more = b.tensor([32, 3, 3, 16], { data: random.normals(4608, 0.15) });
-  const dense = b.tensor([CLASSES, 32], { data: random.normals(128, 1) });
-  const [offsets, others, bias] = [16, 32, CLASSES].map((count) =>
-    b.tensor([count], { data: random.normals(count, 0.2) }),
-  );
-  const options = { padding: 1, strideW: 1, strideH: 1, fusedActivationFunction: 1 };
-  const model = b
-    .operator('CONV_2D', [input, filters, offsets!], [hidden], options)
-    .operator('CONV_2D', [hidden, more, others!], [deep], options)
-    .operator('MEAN', [deep, b.control([2], [1, 2])], [pooled])
-    .operator('FULLY_CONNECTED', [pooled, dense, bias!], [logits])
-    .operator('SOFTMAX', [logits], [output], { beta: 1 })
-    .build([input], [output]);
-  const [graph] = model.subgraphs;
-  const tensors = graph!.tensors.map((tensor, index) =>
-    index === hidden
-      ? { ...tensor, name: 'net/conv/Relu;net/conv/BiasAdd;net/conv/Conv2D' }
-      : tensor,
-  );
-  return { ...model, subgraphs: [{ ...graph!, tensors }] };
-}
 
 /** A folder with a model and samples for it, gone after the test. */
 async function folderOf(t: ExecutionContext): Promise<(name: string) => string> {
@@ -258,6 +223,8 @@ test('int8 variants come with what they take of a microcontroller, and nothing e
 
 test('an interrupted run leaves no report', async (t) => {
   const path = await folderOf(t);
+  // QEMU is what the last of these takes its time for.
+  await buildFirmware();
   const out = path('out');
   const run = (...more: string[]): DunlinProcess =>
     new DunlinProcess(

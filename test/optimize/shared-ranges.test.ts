@@ -3,7 +3,7 @@ import type { Calibration } from '../../src/optimize/calibrate/calibrate.ts';
 import { Histogram } from '../../src/optimize/calibrate/histogram.ts';
 import { openFloatModel } from '../../src/optimize/float-model.ts';
 import { RANGE_METHODS } from '../../src/optimize/index.ts';
-import { type Affine, sameAffine } from '../../src/optimize/quantize/affine.ts';
+import { type Affine, sameAffine, shortScale } from '../../src/optimize/quantize/affine.ts';
 import { planInt8 } from '../../src/optimize/quantize/int8-plan.ts';
 import { SIGNED_UNIT_OUTPUT } from '../../src/optimize/quantize/int8-schemes.ts';
 import { serializeModel } from '../../src/tflite/index.ts';
@@ -55,7 +55,7 @@ class Graph {
   }
 }
 
-const stepsFor = (span: number): number => Math.fround(span / 255);
+const stepsFor = (span: number): number => shortScale(span / 255);
 const WIDE = [1, 16];
 
 /** A small tensor and a large one in a row; `large` is computed of `from`. */

@@ -5,6 +5,7 @@ import { meanShift } from '../../src/optimize/quantize/bias-correction.ts';
 import { meanInputs } from '../../src/optimize/quantize/mean-inputs.ts';
 import {
   channelLookup,
+  fullScale,
   quantizeBias,
   quantizeWeights,
   roundWeight,
@@ -270,7 +271,7 @@ test('the scale that is chosen is never worse than the one that holds the larges
         largest[group] = Math.max(largest[group]!, Math.abs(value));
       }
       const chosen = errors((group) => quantization.scale[group]!);
-      const plain = errors((group) => Math.fround(largest[group]! / 127));
+      const plain = errors((group) => fullScale(largest[group]!));
       for (const [group, error] of chosen.entries()) {
         // Scales are float32.
         const slack = plan.values.length * 1e-9 * largest[group]! ** 2;

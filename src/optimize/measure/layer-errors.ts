@@ -1,5 +1,6 @@
 import { dequantize, type LoadedModel, quantize } from '../../inference/index.ts';
 import {
+  elementCount,
   firstAlias,
   Graph,
   printable,
@@ -59,7 +60,7 @@ export async function layerErrors(
       samples,
       options,
     );
-    return describe(reference, other, layers, sums, alone !== undefined);
+    return describe(reference, other, layers, sums, detached?.layers ?? []);
   } finally {
     await Promise.all([whole, accumulated, alone].map((model) => model?.close()));
   }
@@ -133,9 +134,9 @@ function detachLayers(
       const source = fed[position] ?? -1;
       if (stays(index)) return true;
       if (source === -1 || constantOfA.has(source)) return false;
-      // A pruned model's layer may read fewer channels than the reference has.
-      const isSame = a.tensor(source).shape.join() === b.tensor(index).shape.join();
-      return isSame && isReal(a, source) && isReal(b, index);
+      // A layer before it may have lost channels.
+      const sizes = [a.tensor(source), b.tensor(index)].map(({ shape }) => elementCount(shape));
+      return isReal(a, source) && isReal(b, index) && sizes[0] === sizes[1];
     });
     if (!feedable) continue;
     const own = operator.inputs.map((index, position) => {
@@ -197,7 +198,7 @@ function describe(
   other: TfliteModel,
   layers: readonly WatchedLayer[],
   sums: readonly { readonly accumulated: ErrorSum; readonly own: ErrorSum }[],
-  withOwn: boolean,
+  alone: readonly number[],
 ): LayerError[] {
   const graph = new Graph(other, 'model');
   return layers.map(({ other: place, otherOutput, referenceOutput }, index) => {
@@ -210,7 +211,7 @@ function describe(
       tensor: printable(firstAlias(tensor.name || referenceName)),
       shape: [...tensor.shape],
       accumulatedSqnrDb: accumulated.sqnrDb,
-      ...(withOwn ? { ownSqnrDb: own.sqnrDb } : {}),
+      ...(alone.includes(index) ? { ownSqnrDb: own.sqnrDb } : {}),
     };
   });
 }

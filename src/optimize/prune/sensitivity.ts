@@ -2,8 +2,8 @@ import type { FloatModel } from '../float-model.ts';
 import { decibels } from '../measure/agreement.ts';
 import { type Samples, spreadSamples } from '../measure/sample-runs.ts';
 import type { Pruning } from '../report-document.ts';
-import type { Target } from '../train/loss.ts';
 import { Network } from '../train/network.ts';
+import { pause } from '../train/pause.ts';
 import { chooseMasks, type PrunableWeights } from './weights.ts';
 
 type Sensitivity = Pruning['layers'][number]['sensitivity'];
@@ -13,15 +13,17 @@ const SENSITIVITY_SAMPLES = 32;
 
 /**
  * What each layer stands: the error of the model's first result with this layer alone pruned, and not trained.
+ * @param result the tensor that is compared
  * @param onLayer after each
+ * @throws `model-unsupported` and `model-too-large` where the model cannot be run here; the signal's reason
  */
-export function measureSensitivity(
+export async function measureSensitivity(
   float: FloatModel,
   layers: readonly PrunableWeights[],
-  target: Target,
+  result: number,
   samples: Samples,
-  onLayer: (done: number) => void,
-): Sensitivity[] {
+  run: { readonly signal: AbortSignal; readonly onLayer: (done: number) => void },
+): Promise<Sensitivity[]> {
   const network = new Network(float, 1);
   const few = spreadSamples(samples, SENSITIVITY_SAMPLES);
   const results = (): Float32Array[] =>
@@ -30,26 +32,26 @@ export function measureSensitivity(
         network.tensor(input).computed.floats.set(few.at(index)[place]!);
       }
       network.forward();
-      return network.tensor(target.teacher).values.floats.slice();
+      return network.tensor(result).values.floats.slice();
     });
   const wanted = results();
-  return layers.map(({ tensor, importance }, place) => {
+  const found: Sensitivity[] = [];
+  for (const { tensor, importance } of layers) {
     const parameter = network.parameters.find((each) => each.tensor === tensor)!;
-    const measured = SHARES.map((share) => {
-      const [mask] = chooseMasks(
-        [{ values: parameter.learned.floats, importance }],
-        share,
-        'layer',
-      );
-      parameter.mask.set(mask!);
+    const measured: Sensitivity = [];
+    for (const share of SHARES) {
+      await pause(run.signal);
+      const layer = { values: parameter.learned.floats, importance };
+      parameter.mask.set(chooseMasks([layer], share, 'layer')[0]!);
       parameter.refresh();
-      return { share, sqnrDb: errorOf(wanted, results()) };
-    });
+      measured.push({ share, sqnrDb: errorOf(wanted, results()) });
+    }
     parameter.mask.fill(1);
     parameter.refresh();
-    onLayer(place + 1);
-    return measured;
-  });
+    found.push(measured);
+    run.onLayer(found.length);
+  }
+  return found;
 }
 
 function errorOf(wanted: readonly Float32Array[], found: readonly Float32Array[]): number | null {

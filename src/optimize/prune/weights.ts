@@ -10,6 +10,8 @@ import { int8Scheme } from '../quantize/int8-schemes.ts';
 export const LEAST_PRUNABLE_WEIGHTS = 1024;
 /** Of every layer, so much stays at the least: a layer without weights passes nothing on. */
 const LEAST_KEPT_SHARE = 0.02;
+/** 0.29 of 100 weights are 29, though in binary it is a little less. */
+const COUNT_DUST = 1e-6;
 
 /** Whether every layer loses the same share, or those lose most that matter least. */
 export const PRUNE_SCOPES = ['layer', 'global'] as const;
@@ -23,17 +25,29 @@ export interface PrunableWeights {
   readonly label: string;
   readonly layer: string;
   /**
-   * What a weight's magnitude is multiplied with: how large its input is, so that what counts is what the weight does to
-   * the layer's results (M. Sun et al. 2024, "A Simple and Effective Pruning Approach for Large Language Models"); as a
-   * share of these results, so that layers compare. By the weight's index modulo its length.
+   * What a weight's magnitude is multiplied with: how large its input is, so that what counts is what the weight does
+   * to the layer's results (M. Sun et al. 2024, "A Simple and Effective Pruning Approach for Large Language Models"); as
+   * a share of these results, so that layers compare. By the weight's index modulo its length.
    */
   readonly importance: Float64Array;
 }
 
 /** @throws `model-unsupported` for a model with nothing to prune */
-export function prunableWeights(
-  { graph, subgraph, what }: FloatModel,
+export function prunableWeights(float: FloatModel, calibration: Calibration): PrunableWeights[] {
+  const found = layersToPrune(float, calibration, LEAST_PRUNABLE_WEIGHTS);
+  if (found.length > 0) return found;
+  throw new DunlinError(
+    `${float.what}: nothing to prune: no convolution or fully connected layer has ${LEAST_PRUNABLE_WEIGHTS} constant ` +
+      'weights; leave --prune out',
+    { code: 'model-unsupported' },
+  );
+}
+
+/** Layers with so many constant weights, in order of execution; depthwise ones are left out. */
+export function layersToPrune(
+  { graph, subgraph }: FloatModel,
   calibration: Calibration,
+  leastWeights: number,
 ): PrunableWeights[] {
   const found = new Map<number, PrunableWeights>();
   for (const operator of subgraph.operators) {
@@ -42,8 +56,7 @@ export function prunableWeights(
     if (scheme?.weights === undefined || builtin === 'DEPTHWISE_CONV_2D') continue;
     const tensor = operator.inputs[scheme.weights.position]!;
     const weights = graph.tensor(tensor);
-    if (!graph.isConstant(weights) || elementCount(weights.shape) < LEAST_PRUNABLE_WEIGHTS)
-      continue;
+    if (!graph.isConstant(weights) || elementCount(weights.shape) < leastWeights) continue;
     const [activation] = scheme.activations as readonly number[];
     const inputs = calibration.get(operator.inputs[activation!]!)?.channelSquares;
     const outputs = calibration.get(operator.outputs[0]!)?.channelSquares;
@@ -57,13 +70,6 @@ export function prunableWeights(
     const layer = printable(firstAlias(graph.tensor(operator.outputs[0]!).name));
     found.set(tensor, { tensor, label: graph.label(operator), layer, importance });
   }
-  if (found.size === 0) {
-    throw new DunlinError(
-      `${what}: nothing to prune: no convolution or fully connected layer has ${LEAST_PRUNABLE_WEIGHTS} constant ` +
-        'weights; leave --prune out',
-      { code: 'model-unsupported' },
-    );
-  }
   return [...found.values()];
 }
 
@@ -75,7 +81,7 @@ export interface WeightValues {
 
 /**
  * The weights that matter least: a mask for each layer, 0 where a weight is pruned. Exactly the share of all weights
- * (`global`) or of each layer's, rounded down; equals go by their index.
+ * (`global`) or of each layer's, rounded down, as long as every layer keeps its least; equals go by their index.
  */
 export function chooseMasks(
   layers: readonly WeightValues[],
@@ -87,31 +93,47 @@ export function chooseMasks(
 }
 
 function maskTogether(layers: readonly WeightValues[], share: number): Uint8Array[] {
-  const scores = layers.map(scoresOf);
-  const total = scores.reduce((sum, { length }) => sum + length, 0);
-  const candidates = new Float64Array(total);
-  let at = 0;
-  for (const layer of scores) {
-    const kept = Math.max(1, Math.ceil(layer.length * LEAST_KEPT_SHARE));
-    const most = layer.toSorted()[layer.length - kept]!;
-    for (const score of layer) candidates[at++] = score >= most ? Number.POSITIVE_INFINITY : score;
+  const total = layers.reduce((sum, { values }) => sum + values.length, 0);
+  const scores = new Float64Array(total);
+  let [at, kept] = [0, 0];
+  for (const layer of layers) {
+    const own = scores.subarray(at, at + layer.values.length);
+    own.set(scoresOf(layer));
+    kept += keepLargest(own);
+    at += own.length;
   }
-  const sorted = candidates.toSorted();
-  const free = sorted.indexOf(Number.POSITIVE_INFINITY);
-  const count = Math.min(Math.floor(total * share), free < 0 ? total : free);
+  const count = Math.min(Math.floor(total * share + COUNT_DUST), total - kept);
+  const sorted = scores.toSorted();
   const limit = count === 0 ? Number.NEGATIVE_INFINITY : sorted[count - 1]!;
   let ties = count - sorted.findIndex((score) => score >= limit);
   at = 0;
-  return scores.map(({ length }) =>
-    new Uint8Array(length).map(() => {
-      const score = candidates[at++]!;
+  return layers.map(({ values }) =>
+    new Uint8Array(values.length).map(() => {
+      const score = scores[at++]!;
       if (score < limit) return 0;
       return score === limit && count > 0 && ties-- > 0 ? 0 : 1;
     }),
   );
 }
 
+/** Scores of what a layer keeps in any case become endless; of equals the last. @returns how many */
+function keepLargest(scores: Float64Array): number {
+  const kept = Math.max(1, Math.ceil(scores.length * LEAST_KEPT_SHARE - COUNT_DUST));
+  const least = scores.toSorted()[scores.length - kept]!;
+  let ties = kept - scores.reduce((larger, score) => larger + (score > least ? 1 : 0), 0);
+  for (let index = scores.length - 1; index >= 0; index--) {
+    const score = scores[index]!;
+    if (score > least || (score === least && ties-- > 0)) scores[index] = Number.POSITIVE_INFINITY;
+  }
+  return kept;
+}
+
 function scoresOf({ values, importance }: WeightValues): Float64Array {
   const depth = importance.length;
   return Float64Array.from(values, (value, index) => Math.abs(value) * importance[index % depth]!);
+}
+
+/** What is left of weights, with nothing but zeros of one sign where they are pruned: others pack worse. */
+export function maskedWeights(values: Float32Array, mask: Uint8Array): Float32Array {
+  return values.map((value, index) => (mask[index] === 0 ? 0 : value));
 }

@@ -39,12 +39,13 @@ export function lossGradients(
   batch: number,
 ): number {
   let loss = 0;
-  for (const target of targets) {
+  for (const [place, target] of targets.entries()) {
     const { values, gradient } = student.tensor(target.student);
     const wanted = teacher.tensor(target.teacher).values.floats;
     const share = student.batch / batch;
     loss += share * squaredError(values.floats, wanted, gradient.floats, target, share);
-    if (!target.isLogits || labels === undefined) continue;
+    // Labels are those of the first output, as everywhere.
+    if (place > 0 || !target.isLogits || labels === undefined) continue;
     const rows = { found: values.floats, gradient: gradient.floats, width: target.width };
     loss += share * crossEntropy(rows, labels, share);
   }

@@ -46,6 +46,10 @@ export class Network {
     }
   }
 
+  has(tensor: number): boolean {
+    return this.#tensors.has(tensor);
+  }
+
   /** By its index in the float model. */
   tensor(index: number): TrainingTensor {
     const tensor = this.#tensors.get(index);

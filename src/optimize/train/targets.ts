@@ -3,19 +3,29 @@ import { argmax } from '../measure/agreement.ts';
 import type { Samples } from '../measure/sample-runs.ts';
 import type { Target } from './loss.ts';
 import { Network } from './network.ts';
+import { pause } from './pause.ts';
 
 /** Outputs that are always the same still have a variance to divide by. */
 const LEAST_VARIANCE = 1e-12;
 /** A class that the teacher hardly ever names still counts so many times at the most. */
 const MOST_CLASS_WEIGHT = 4;
 
-/** What student and teacher are compared by: their float outputs, or the logits where a softmax follows. */
-export function targetsOf(teacher: FloatModel, student: FloatModel, samples: Samples): Target[] {
+/**
+ * What student and teacher are compared by: their float outputs, or the logits where a softmax follows.
+ * @throws what `Network` throws, the signal's reason
+ */
+export async function targetsOf(
+  teacher: FloatModel,
+  student: FloatModel,
+  samples: Samples,
+  signal: AbortSignal,
+): Promise<Target[]> {
   const network = new Network(teacher, 1);
   const ends = teacher.subgraph.outputs.map((_, place) => endOf(teacher, student, place));
   const widths = ends.map(({ tensor }) => teacher.graph.tensor(tensor).shape.at(-1) ?? 1);
   const seen = widths.map((width) => new Seen(width));
   for (let index = 0; index < samples.count; index++) {
+    await pause(signal);
     for (const [place, input] of teacher.subgraph.inputs.entries()) {
       network.tensor(input).computed.floats.set(samples.at(index)[place]!);
     }
@@ -79,15 +89,20 @@ interface End {
 }
 
 function endOf(teacher: FloatModel, student: FloatModel, place: number): End {
-  const tensor = logitsOf(teacher, place);
   return {
-    tensor: tensor ?? teacher.subgraph.outputs[place]!,
-    student: logitsOf(student, place) ?? student.subgraph.outputs[place]!,
-    isLogits: tensor !== undefined,
+    tensor: resultOf(teacher, place),
+    student: resultOf(student, place),
+    isLogits: logitsOf(teacher, place) !== undefined,
   };
 }
 
-function logitsOf({ graph, subgraph }: FloatModel, place: number): number | undefined {
+/** The tensor that says what a model found: an output, or what the softmax before it reads. */
+export function resultOf(float: FloatModel, place: number): number {
+  return logitsOf(float, place) ?? float.subgraph.outputs[place]!;
+}
+
+/** What an output's softmax reads; undefined where there is none. */
+export function logitsOf({ graph, subgraph }: FloatModel, place: number): number | undefined {
   const output = subgraph.outputs[place]!;
   const last = subgraph.operators.find(({ outputs }) => outputs.includes(output));
   return last !== undefined && graph.code(last).builtin === 'SOFTMAX' ? last.inputs[0]! : undefined;

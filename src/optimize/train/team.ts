@@ -1,5 +1,5 @@
-import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
+import { errorMessage } from '../../core/index.ts';
 import { serializeModel } from '../../tflite/index.ts';
 import { SHARDS } from './plan.ts';
 import { type Lesson, ShardRunner } from './shard.ts';
@@ -48,6 +48,41 @@ export function learnShard(
   }
 }
 
+/** A thread. It may fail at any time, also while nobody waits for it: whoever asks next hears of it. */
+class Helper {
+  readonly #worker: Worker;
+  #failure: Error | undefined;
+  #waiting: { readonly resolve: () => void; readonly reject: (error: Error) => void } | undefined;
+
+  constructor(setup: WorkerSetup) {
+    this.#worker = new Worker(new URL('./shard-worker.js', import.meta.url), { workerData: setup });
+    this.#worker.on('message', () => this.#waiting?.resolve());
+    // Errors of another thread are of no class that this one knows.
+    this.#worker.on('error', (cause) =>
+      this.#fail(new Error(`a thread of the training failed: ${errorMessage(cause)}`, { cause })),
+    );
+    this.#worker.on('exit', () => this.#fail(new Error('a thread of the training has ended')));
+  }
+
+  /** One question at a time. */
+  ask(order: WorkerOrder): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#waiting = { resolve, reject };
+      if (this.#failure === undefined) this.#worker.postMessage(order);
+      else reject(this.#failure);
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.#worker.terminate();
+  }
+
+  #fail(error: Error): void {
+    this.#failure ??= error;
+    this.#waiting?.reject(this.#failure);
+  }
+}
+
 /**
  * Computes the shards of a batch on several threads. Gradients are added up shard by shard, so that their sum does not
  * depend on how many threads there are.
@@ -56,25 +91,25 @@ export class ShardTeam {
   /** The one whose parameters learn. */
   readonly runner: ShardRunner;
   readonly #shared: SharedNumbers;
-  readonly #workers: readonly Worker[];
+  readonly #helpers: readonly Helper[];
   #grids: ReadonlyMap<number, Grid> | undefined;
 
   /** @param threads this one counted in */
   constructor(lesson: Lesson, threads: number) {
     this.runner = new ShardRunner(lesson);
-    const count = this.runner.student.parameters.reduce(
+    const numbers = this.runner.student.parameters.reduce(
       (sum, { values }) => sum + values.length,
       0,
     );
     this.#shared = {
-      values: sharedFloats(count),
-      gradients: Array.from({ length: SHARDS }, () => sharedFloats(count)),
+      values: sharedFloats(numbers),
+      gradients: Array.from({ length: SHARDS }, () => sharedFloats(numbers)),
       losses: new Float64Array(new SharedArrayBuffer(SHARDS * Float64Array.BYTES_PER_ELEMENT)),
     };
-    const setup = setupOf(lesson, this.#shared);
-    this.#workers = Array.from({ length: Math.min(threads, SHARDS) - 1 }, () => {
-      return new Worker(new URL('./shard-worker.js', import.meta.url), { workerData: setup });
-    });
+    const count = Math.min(threads, SHARDS) - 1;
+    // Alone, it needs no copy of the samples to share.
+    const setup = count > 0 ? setupOf(lesson, this.#shared) : undefined;
+    this.#helpers = Array.from({ length: count }, () => new Helper(setup!));
   }
 
   roundTo(grids: ReadonlyMap<number, Grid>): void {
@@ -82,28 +117,35 @@ export class ShardTeam {
     this.#grids = grids;
   }
 
-  /** Leaves the gradients of the whole batch in the runner's parameters. @returns its mean loss */
+  /**
+   * Leaves the gradients of the whole batch in the runner's parameters.
+   * @returns its mean loss
+   * @throws what a thread failed of, also before this step
+   */
   async learn(step: number): Promise<number> {
     this.#publish();
-    const parts = this.#workers.length + 1;
+    const parts = this.#helpers.length + 1;
     const shardsOf = (part: number): number[] =>
       Array.from({ length: SHARDS }, (_, shard) => shard).filter((shard) => shard % parts === part);
-    const answers = this.#workers.map(async (worker, index) => {
-      const grids = this.#grids === undefined ? {} : { grids: this.#grids };
-      const order: WorkerOrder = { step, shards: shardsOf(index + 1), ...grids };
-      worker.postMessage(order);
-      // Rejects where the thread fails.
-      await once(worker, 'message');
-    });
+    const grids = this.#grids === undefined ? {} : { grids: this.#grids };
+    const answers = Promise.all(
+      this.#helpers.map((helper, index) =>
+        helper.ask({ step, shards: shardsOf(index + 1), ...grids }),
+      ),
+    );
     this.#grids = undefined;
-    for (const shard of shardsOf(0)) learnShard(this.runner, this.#shared, step, shard);
-    await Promise.all(answers);
+    try {
+      for (const shard of shardsOf(0)) learnShard(this.runner, this.#shared, step, shard);
+    } finally {
+      // Also where this thread has failed: nobody else would hear of the others' end.
+      await answers;
+    }
     this.#collect();
     return this.#shared.losses.reduce((sum, loss) => sum + loss, 0);
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.#workers.map((worker) => worker.terminate()));
+    await Promise.all(this.#helpers.map((helper) => helper.close()));
   }
 
   #publish(): void {

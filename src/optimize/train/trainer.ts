@@ -2,7 +2,12 @@ import { DunlinError } from '../../core/index.ts';
 import type { TfliteModel } from '../../tflite/index.ts';
 import type { FloatModel } from '../float-model.ts';
 import type { Samples } from '../measure/sample-runs.ts';
-import { chooseMasks, type PrunableWeights, type PruneScope } from '../prune/weights.ts';
+import {
+  chooseMasks,
+  maskedWeights,
+  type PrunableWeights,
+  type PruneScope,
+} from '../prune/weights.ts';
 import { WEIGHT_HIGH } from '../quantize/affine.ts';
 import type { Training } from '../report-document.ts';
 import {
@@ -15,6 +20,7 @@ import { Descent } from './descent.ts';
 import type { Target } from './loss.ts';
 import type { Network } from './network.ts';
 import type { Parameter } from './parameter.ts';
+import { pause } from './pause.ts';
 import {
   BATCH_SAMPLES,
   learningRateAt,
@@ -69,24 +75,27 @@ export interface Trained {
 /**
  * Trains a model to do what another does, while its least weights become zero and, in the end, int8 is simulated. Equal
  * requests give equal weights, to the bit, on any number of threads, whether or not a run was interrupted.
- * @throws `input-invalid` for too few samples, `model-unsupported`, `model-too-large`; the signal's reason, after a
- *   checkpoint
+ * @throws `input-invalid` for too few samples and where the loss is no number any more, `model-unsupported`,
+ *   `model-too-large`; the signal's reason, after a checkpoint
  */
 export async function train(request: TrainingRequest): Promise<Trained> {
-  const { samples, student } = request;
-  if (samples.count < LEAST_TRAINING_SAMPLES) {
-    throw new DunlinError(
-      `${student.what}: ${samples.count} calibration samples are too few to train its ${student.subgraph.operators.length} ` +
-        `layers with: give at least ${LEAST_TRAINING_SAMPLES}, better some hundreds, or leave --finetune out`,
-      { code: 'input-invalid' },
-    );
-  }
+  checkSampleCount(request.student, request.samples.count);
   const run = new TrainingRun(request);
   try {
     return await run.finish();
   } finally {
     await run.close();
   }
+}
+
+/** @throws `input-invalid` for fewer samples than can be learned from */
+export function checkSampleCount({ what, subgraph }: FloatModel, count: number): void {
+  if (count >= LEAST_TRAINING_SAMPLES) return;
+  throw new DunlinError(
+    `${what}: ${count} calibration samples are too few to train its ${subgraph.operators.length} layers with: ` +
+      `give at least ${LEAST_TRAINING_SAMPLES}, better some hundreds, or leave --finetune out`,
+    { code: 'input-invalid' },
+  );
 }
 
 class TrainingRun {
@@ -112,27 +121,24 @@ class TrainingRun {
   }
 
   async finish(): Promise<Trained> {
-    const { plan, signal, onProgress } = this.#request;
+    const { plan, onProgress } = this.#request;
     await this.#resume();
     let stopped: Training['stopped'] = 'steps';
     while (this.#step < plan.steps) {
-      if (signal.aborted) {
-        await this.#save();
-        signal.throwIfAborted();
-      }
-      await this.#learn();
-      onProgress(this.#step, this.#curve.at(-1)?.loss ?? this.#loss.sum / this.#loss.steps);
-      if (this.#step % CHECKPOINT_EVERY_STEPS === 0) await this.#save();
+      // Before anything else: a run that goes on from here has to stop here too.
       if (this.#isOnPlateau()) {
         stopped = 'plateau';
         break;
       }
+      await this.#learnOrSave();
+      onProgress(this.#step, this.#curve.at(-1)?.loss ?? this.#loss.sum / this.#loss.steps);
+      if (this.#step % CHECKPOINT_EVERY_STEPS === 0) await this.#save();
     }
     const { samples, labels, seed } = this.#request;
     this.#refresh();
     return {
       learned: withParameters(this.#network, ({ learned, mask }) =>
-        learned.floats.map((value, i) => value * mask[i]!),
+        maskedWeights(learned.floats, mask),
       ),
       rounded: withParameters(this.#network, ({ values }) => values.floats),
       training: {
@@ -152,6 +158,18 @@ class TrainingRun {
     return this.#team.close();
   }
 
+  async #learnOrSave(): Promise<void> {
+    const { signal } = this.#request;
+    try {
+      await pause(signal);
+      await this.#learn();
+    } catch (error) {
+      // A step changes nothing that the next attempt would not find before it has all its gradients.
+      if (signal.aborted) await this.#save();
+      throw error;
+    }
+  }
+
   async #learn(): Promise<void> {
     const { plan } = this.#request;
     this.#prune();
@@ -161,16 +179,27 @@ class TrainingRun {
       this.#startRounding(await this.#request.gridsOf(learned));
     }
     this.#refresh();
-    this.#loss.sum += await this.#team.learn(this.#step);
+    const loss = await this.#team.learn(this.#step);
+    if (!Number.isFinite(loss)) this.#refuseLoss(loss);
+    this.#loss.sum += loss;
     this.#loss.steps += 1;
     this.#descent.step(this.#step, learningRateAt(plan, this.#step));
     this.#step += 1;
     if (this.#step % NOTE_EVERY_STEPS === 0 || this.#step === plan.steps) this.#note();
   }
 
+  #refuseLoss(loss: number): never {
+    const { plan, student } = this.#request;
+    throw new DunlinError(
+      `${student.what}: training diverged: the loss is ${loss} after ${this.#step} steps; give less than ` +
+        `${plan.learningRate} as --learning-rate`,
+      { code: 'input-invalid' },
+    );
+  }
+
   /**
-   * Chooses the weights to prune, at every step: those that are go on learning, and one that has grown comes back before
-   * its jump could hurt (T. Lin et al. 2020, "Dynamic Model Pruning with Feedback"). Then they stay as they are.
+   * Chooses the weights to prune, at every step: those that are go on learning, and one that has grown comes back
+   * before its jump could hurt (T. Lin et al. 2020, "Dynamic Model Pruning with Feedback"). Then they stay as they are.
    */
   #prune(): void {
     const { plan, prunable, scope } = this.#request;
@@ -205,11 +234,13 @@ class TrainingRun {
   #note(): void {
     const { plan } = this.#request;
     this.#refresh();
+    const validationLoss = this.#team.runner.validate(this.#validation);
+    if (!Number.isFinite(validationLoss)) this.#refuseLoss(validationLoss);
     this.#curve.push({
       step: this.#step,
       loss: round(this.#loss.sum / this.#loss.steps),
-      validationLoss: round(this.#team.runner.validate(this.#validation)),
-      sparsity: plan.sparsity === 0 ? 0 : round(sparsityAt(plan, this.#step)),
+      validationLoss: round(validationLoss),
+      sparsity: plan.sparsity === 0 ? 0 : round(sparsityAt(plan, this.#step - 1)),
       quantized: this.#grids !== undefined,
     });
     this.#loss = { sum: 0, steps: 0 };
@@ -223,14 +254,15 @@ class TrainingRun {
     const notes = this.#curve.filter(({ step }) => step > from);
     if (notes.length <= PATIENCE_NOTES) return false;
     const least = (points: typeof notes): number =>
-      Math.min(...points.map(({ validationLoss }) => validationLoss!));
+      Math.min(...points.map(({ loss, validationLoss = loss }) => validationLoss));
     const before = least(notes.slice(0, -PATIENCE_NOTES));
     return least(notes.slice(-PATIENCE_NOTES)) > before * (1 - LEAST_IMPROVEMENT);
   }
 
   async #resume(): Promise<void> {
     const { checkpoint } = this.#request;
-    const saved = checkpoint && (await readCheckpoint(checkpoint, this.#network));
+    const { plan } = this.#request;
+    const saved = checkpoint && (await readCheckpoint(checkpoint, this.#network, plan));
     if (saved === undefined) return;
     this.#step = saved.step;
     this.#loss = { ...saved.loss };
@@ -239,13 +271,15 @@ class TrainingRun {
   }
 
   async #save(): Promise<void> {
-    const { checkpoint } = this.#request;
+    const { checkpoint, plan } = this.#request;
     if (checkpoint === undefined) return;
+    // Grids of a step that came to nothing are made again.
+    const grids = this.#step > quantizedFrom(plan) ? this.#grids : undefined;
     const state: Checkpoint = {
       step: this.#step,
       loss: this.#loss,
       curve: this.#curve,
-      ...(this.#grids === undefined ? {} : { grids: [...this.#grids] }),
+      ...(grids === undefined ? {} : { grids: [...grids] }),
     };
     await writeCheckpoint(checkpoint, state, this.#network);
   }

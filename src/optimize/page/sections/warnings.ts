@@ -13,6 +13,7 @@ const HEADINGS: Readonly<Record<string, string>> = {
   'dead-channels': 'Channels that are always zero',
   clipped: 'Results that int8 cuts off',
   'kept-float': 'Operators that stayed in float',
+  'pruned-untrained': 'Pruned and not trained',
 };
 
 const OPEN_COUNT = 5;
