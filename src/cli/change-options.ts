@@ -19,7 +19,7 @@ import { integerValue, numberValue } from './option-values.ts';
 const MOST_PRUNED = 0.98;
 const WEIGHT_BITS = { least: 4, most: 8 };
 const MOST_RATE = 1;
-const DEFAULT_SCOPE: PruneScope = 'layer';
+const DEFAULT_SCOPE: PruneScope = 'global';
 
 export interface ChangeOptions {
   readonly prune?: string;
