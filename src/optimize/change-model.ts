@@ -114,7 +114,7 @@ class Changing {
     weightSteps: ReadonlyMap<number, number>,
   ) {
     const { settings, calibrationLabels, threads, signal, checkpoint, onProgress } = this.#request;
-    const { steps, learningRate, seed } = settings.finetune!;
+    const { steps, learningRate, seed, augment } = settings.finetune!;
     const share = prunable.length === 0 ? 0 : settings.prune!.share;
     const quantized = settings.modes.some((mode) => mode !== 'float16');
     return train({
@@ -125,6 +125,7 @@ class Changing {
       labels: calibrationLabels,
       plan: { sparsity: share, quantized, steps, learningRate },
       seed,
+      augment,
       prunable,
       scope: settings.prune?.scope ?? 'layer',
       weightSteps,

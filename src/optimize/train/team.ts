@@ -131,7 +131,7 @@ function sharedFloats(count: number): Float32Array {
 }
 
 function setupOf(
-  { teacher, student, samples, labels, targets, seed }: Lesson,
+  { teacher, student, samples, labels, augment, targets, seed }: Lesson,
   shared: SharedNumbers,
 ): WorkerSetup {
   const sizes = samples.at(0).map(({ length }) => length);
@@ -144,6 +144,7 @@ function setupOf(
   });
   return {
     labels,
+    augment,
     targets,
     seed,
     teacher: serializeModel(teacher.model),
