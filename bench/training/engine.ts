@@ -80,6 +80,7 @@ export class TeamSide implements Side {
     this.#team = new ShardTeam(
       {
         ...{ teacher: opened(teacher), student, samples, labels: problem.labels, seed: 1 },
+        augment: true,
         targets: [{ teacher: output, student: output, isLogits, width, variance: 1 }],
       },
       threads,

@@ -29,6 +29,7 @@ export interface ChangeOptions {
   readonly calibrationLabels?: string;
   readonly steps?: string;
   readonly learningRate?: string;
+  readonly augment: boolean;
   readonly weightBits?: string;
   readonly seed?: string;
 }
@@ -39,7 +40,7 @@ a microcontroller flash and instructions too; a gateway computes as long as befo
 whole channels out instead, until 40 % of the multiplications are gone: every runtime gains, and the model loses more.
 --finetune trains what is left to answer as the float model does, on variations of the calibration samples and with
 int8 simulated; it takes minutes. Without --prune it makes up for what int8 alone loses. --calibration-labels adds the
-right answers. Interrupted, the same command goes on where it was; equal commands give equal files.
+right answers, and with thousands of samples --no-augment is better then. Interrupted, the same command goes on where it was; equal commands give equal files.
 `;
 
 /** Adds what prunes and trains to a command. */
@@ -56,6 +57,7 @@ export function addChangeOptions(command: Command): Command {
     .option('--calibration-labels <l>', 'the right class of each calibration sample, to learn from')
     .option('--steps <n>', `of training, 32 samples each (default: ${DEFAULT_FINETUNE.steps})`)
     .option('--learning-rate <r>', `largest, relative (default: ${DEFAULT_FINETUNE.learningRate})`)
+    .option('--no-augment', 'learn from the samples as they are, not from variations of them')
     .option(
       '--weight-bits <n>',
       `of pruned weights once they are trained, 4 to 8 (default: ${DEFAULT_FINETUNE.weightBits})`,
@@ -103,6 +105,7 @@ function finetuneSettings(options: ChangeOptions): FinetuneSettings | undefined 
   const { finetune, steps, learningRate, weightBits, seed, calibrationLabels } = options;
   if (!finetune) {
     const given = { steps, learningRate, weightBits, seed, calibrationLabels };
+    if (!options.augment) throw usage('--no-augment is about training; add --finetune');
     const [name] = Object.entries(given).find(([, value]) => value !== undefined) ?? [];
     if (name === undefined) return undefined;
     const option = name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
@@ -131,6 +134,7 @@ function finetuneSettings(options: ChangeOptions): FinetuneSettings | undefined 
   return {
     steps: within(steps, '--steps', DEFAULT_FINETUNE.steps, MAX_TRAINING_STEPS),
     learningRate: rate,
+    augment: options.augment,
     seed: within(seed, '--seed', DEFAULT_FINETUNE.seed, 2 ** 31 - 1),
     weightBits: bits,
   };

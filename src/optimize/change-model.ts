@@ -137,7 +137,7 @@ class Changing implements PlannedChange {
 
   async #train(weightSteps: ReadonlyMap<number, number>): Promise<Trained> {
     const { settings, calibrationLabels, threads, signal, checkpoint, onProgress } = this.#request;
-    const { steps, learningRate, seed } = settings.finetune!;
+    const { steps, learningRate, seed, augment } = settings.finetune!;
     const sparsity = this.#prunable.length === 0 ? 0 : settings.prune!.share;
     const quantized = settings.modes.some((mode) => mode !== 'float16');
     return train({
@@ -148,6 +148,7 @@ class Changing implements PlannedChange {
       labels: calibrationLabels,
       plan: { sparsity, quantized, steps, learningRate },
       seed,
+      augment,
       prunable: this.#prunable,
       scope: settings.prune?.scope ?? 'layer',
       weightSteps,

@@ -21,6 +21,8 @@ export interface FinetuneSettings {
   /** The largest, as a share of the size of what it changes. */
   readonly learningRate: number;
   readonly seed: number;
+  /** Learns from variations of the samples too; thousands with their labels are better learned from as they are. */
+  readonly augment: boolean;
   /** Of pruned weights: fewer than 8 make the file travel lighter. */
   readonly weightBits: number;
 }
@@ -32,6 +34,7 @@ export const DEFAULT_FINETUNE: FinetuneSettings = {
   steps: 3000,
   learningRate: 0.03,
   seed: 1,
+  augment: true,
   weightBits: 6,
 };
 

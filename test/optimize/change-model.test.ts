@@ -30,7 +30,13 @@ test.after.always(() => {
 
 const PRUNE = { share: 0.75, structured: false, scope: 'layer' } as const;
 const STRUCTURED = { share: 0.4, structured: true, scope: 'layer' } as const;
-const FINETUNE: FinetuneSettings = { steps: 60, learningRate: 0.03, seed: 1, weightBits: 5 };
+const FINETUNE: FinetuneSettings = {
+  steps: 60,
+  learningRate: 0.03,
+  seed: 1,
+  weightBits: 5,
+  augment: true,
+};
 const SAMPLES = 48;
 
 interface Run extends Optimized {

@@ -60,7 +60,7 @@ export async function layerErrors(
       samples,
       options,
     );
-    return describe(reference, other, layers, sums, detached?.layers ?? []);
+    return describe(reference, other, layers, sums, new Set(detached?.layers));
   } finally {
     await Promise.all([whole, accumulated, alone].map((model) => model?.close()));
   }
@@ -80,6 +80,10 @@ function watchedLayers(reference: TfliteModel, other: TfliteModel): WatchedLayer
 
 function isReal(graph: Graph, index: number): boolean {
   return ['float32', 'int8', 'uint8', 'int16'].includes(graph.tensor(index).type);
+}
+
+function sizeOf(graph: Graph, index: number): number {
+  return elementCount(graph.tensor(index).shape);
 }
 
 /** Every tensor of the reference that is compared or fed to a layer. */
@@ -130,13 +134,12 @@ function detachLayers(
   for (const [place, layer] of layers.entries()) {
     const operator = b.subgraph.operators[layer.other]!;
     const fed = a.subgraph.operators[layer.reference]!.inputs;
+    // Where channels of a layer before it went, there is no saying which of the reference's it would take.
     const feedable = operator.inputs.every((index, position) => {
       const source = fed[position] ?? -1;
       if (stays(index)) return true;
       if (source === -1 || constantOfA.has(source)) return false;
-      // A layer before it may have lost channels.
-      const sizes = [a.tensor(source), b.tensor(index)].map(({ shape }) => elementCount(shape));
-      return isReal(a, source) && isReal(b, index) && sizes[0] === sizes[1];
+      return isReal(a, source) && isReal(b, index) && sizeOf(a, source) === sizeOf(b, index);
     });
     if (!feedable) continue;
     const own = operator.inputs.map((index, position) => {
@@ -198,7 +201,8 @@ function describe(
   other: TfliteModel,
   layers: readonly WatchedLayer[],
   sums: readonly { readonly accumulated: ErrorSum; readonly own: ErrorSum }[],
-  alone: readonly number[],
+  /** Places of the layers that were run alone, too. */
+  apart: ReadonlySet<number>,
 ): LayerError[] {
   const graph = new Graph(other, 'model');
   return layers.map(({ other: place, otherOutput, referenceOutput }, index) => {
@@ -211,7 +215,7 @@ function describe(
       tensor: printable(firstAlias(tensor.name || referenceName)),
       shape: [...tensor.shape],
       accumulatedSqnrDb: accumulated.sqnrDb,
-      ...(alone.includes(index) ? { ownSqnrDb: own.sqnrDb } : {}),
+      ...(apart.has(index) ? { ownSqnrDb: own.sqnrDb } : {}),
     };
   });
 }

@@ -34,10 +34,15 @@ export class Augmenter {
   readonly #samples: Samples;
   readonly #inputs: readonly InputFacts[];
   readonly #spares: readonly Float32Array[];
+  readonly #varies: boolean;
 
-  /** @param shapes of the model's inputs, [1, …] */
-  constructor(samples: Samples, shapes: readonly (readonly number[])[]) {
+  /**
+   * @param shapes of the model's inputs, [1, …]
+   * @param varies whether samples are varied at all
+   */
+  constructor(samples: Samples, shapes: readonly (readonly number[])[], varies: boolean) {
     this.#samples = samples;
+    this.#varies = varies;
     this.#inputs = shapes.map((shape, place) => ({
       shape: shape.slice(1),
       deviation: deviations(samples, place, rowsOf(shape.slice(1))),
@@ -45,10 +50,14 @@ export class Augmenter {
     this.#spares = shapes.map((shape) => new Float32Array(shape.reduce((a, b) => a * b, 1)));
   }
 
-  /** Writes a variation of a random sample into `targets`, one for each input of the model. */
+  /** Writes a random sample, or a variation of one, into `targets`, one for each input of the model. */
   draw(random: Random, targets: readonly Float32Array[]): Augmented {
     const { count } = this.#samples;
     const index = random.integer(count);
+    if (!this.#varies) {
+      for (const [place, values] of this.#samples.at(index).entries()) targets[place]!.set(values);
+      return { index, keepsLabel: true };
+    }
     const other = random.integer(count);
     const mix = random.uniform() < MIX_SHARE ? random.uniform(0, MOST_MIX) : 0;
     const gain = 1 + random.uniform(-MOST_GAIN, MOST_GAIN);

@@ -22,6 +22,8 @@ const PRUNING_UNTIL = 0.5;
 const CHOSEN_UNTIL = 0.75;
 /** Share of the steps after which int8 is simulated, where weights had to be pruned first. */
 const QUANTIZED_FROM = 0.75;
+/** Share of the steps after which they are small. */
+const SETTLED_FROM = 0.75;
 const WARM_UP_STEPS = 50;
 
 /** Zhu and Gupta 2017, "To prune, or not to prune", eq. 1: fast at first, slow at the end. */
@@ -39,6 +41,11 @@ export function prunedFrom({ sparsity, steps }: TrainingPlan): number {
 export function quantizedFrom({ sparsity, quantized, steps }: TrainingPlan): number {
   if (!quantized) return steps;
   return sparsity === 0 ? 0 : Math.floor(steps * QUANTIZED_FROM);
+}
+
+/** First step of the slow end: before it, the loss on other samples goes up and down, and no plateau is the last. */
+export function settledFrom(plan: TrainingPlan): number {
+  return Math.max(prunedFrom(plan), Math.ceil(plan.steps * SETTLED_FROM));
 }
 
 /** Half a cosine down to zero (Loshchilov and Hutter 2017) after a short rise. */

@@ -7,13 +7,18 @@ import { Network } from './network.ts';
 import { BATCH_SAMPLES, SHARD_SAMPLES } from './plan.ts';
 import type { Grid } from './tensor.ts';
 
-/** What learns, from whom, and what from. */
-export interface Lesson {
-  readonly teacher: FloatModel;
-  readonly student: FloatModel;
+export interface LabelledSamples {
   readonly samples: Samples;
   /** Of each sample. */
   readonly labels: Int32Array | undefined;
+}
+
+/** What learns, from whom, and what from. */
+export interface Lesson extends LabelledSamples {
+  readonly teacher: FloatModel;
+  readonly student: FloatModel;
+  /** Whether samples are varied, or learned from as they are. */
+  readonly augment: boolean;
   readonly targets: readonly Target[];
   readonly seed: number;
 }
@@ -26,12 +31,12 @@ export class ShardRunner {
   readonly #augmenter: Augmenter;
 
   constructor(lesson: Lesson) {
-    const { teacher, student, samples } = lesson;
+    const { teacher, student, samples, augment } = lesson;
     this.#lesson = lesson;
     this.student = new Network(student, SHARD_SAMPLES);
     this.#teacher = new Network(teacher, SHARD_SAMPLES);
     const shapes = teacher.subgraph.inputs.map((index) => teacher.graph.tensor(index).shape);
-    this.#augmenter = new Augmenter(samples, shapes);
+    this.#augmenter = new Augmenter(samples, shapes, augment);
   }
 
   roundTo(grids: ReadonlyMap<number, Grid>): void {
@@ -59,14 +64,18 @@ export class ShardRunner {
   }
 
   /** Mean loss over samples as they are. */
-  validate(samples: Samples): number {
+  validate({ samples, labels }: LabelledSamples): number {
+    const { targets } = this.#lesson;
+    const found = labels && new Int32Array(SHARD_SAMPLES);
     let sum = 0;
     for (let from = 0; from < samples.count; from += SHARD_SAMPLES) {
       this.#take(samples, from);
+      for (let place = 0; found !== undefined && place < SHARD_SAMPLES; place++) {
+        found[place] = labels![(from + place) % samples.count]!;
+      }
       this.#answer();
       this.student.clearGradients();
-      const { targets } = this.#lesson;
-      sum += lossGradients(this.student, this.#teacher, targets, undefined, SHARD_SAMPLES);
+      sum += lossGradients(this.student, this.#teacher, targets, found, SHARD_SAMPLES);
     }
     return sum / Math.ceil(samples.count / SHARD_SAMPLES);
   }

@@ -173,7 +173,7 @@ function sharedFloats(count: number): Float32Array {
 }
 
 function setupOf(
-  { teacher, student, samples, labels, targets, seed }: Lesson,
+  { teacher, student, samples, labels, augment, targets, seed }: Lesson,
   shared: SharedNumbers,
 ): WorkerSetup {
   const sizes = samples.at(0).map(({ length }) => length);
@@ -186,6 +186,7 @@ function setupOf(
   });
   return {
     labels,
+    augment,
     targets,
     seed,
     teacher: serializeModel(teacher.model),

@@ -1,4 +1,4 @@
-import { DunlinError } from '../../core/index.ts';
+import { DunlinError, Random } from '../../core/index.ts';
 import type { TfliteModel } from '../../tflite/index.ts';
 import type { FloatModel } from '../float-model.ts';
 import type { Samples } from '../measure/sample-runs.ts';
@@ -26,10 +26,11 @@ import {
   learningRateAt,
   prunedFrom,
   quantizedFrom,
+  settledFrom,
   sparsityAt,
   type TrainingPlan,
 } from './plan.ts';
-import type { Lesson } from './shard.ts';
+import type { LabelledSamples, Lesson } from './shard.ts';
 import { ShardTeam } from './team.ts';
 import type { Grid } from './tensor.ts';
 
@@ -38,7 +39,7 @@ export const LEAST_TRAINING_SAMPLES = 32;
 /** Of the samples, one in so many is kept for validation. */
 const VALIDATION_EVERY = 10;
 const NOTE_EVERY_STEPS = 50;
-/** Notes without an improvement, all pruning done and int8 simulated, after which no more is to be had. */
+/** Notes without an improvement, once it has settled, after which no more is to be had. */
 const PATIENCE_NOTES = 12;
 const LEAST_IMPROVEMENT = 0.002;
 const CHECKPOINT_EVERY_STEPS = 250;
@@ -49,6 +50,8 @@ export interface TrainingRequest {
   readonly targets: readonly Target[];
   readonly samples: Samples;
   readonly labels: Int32Array | undefined;
+  /** Whether samples are varied. */
+  readonly augment: boolean;
   readonly plan: TrainingPlan;
   readonly seed: number;
   /** Of the student; none where nothing is pruned. */
@@ -102,7 +105,7 @@ class TrainingRun {
   readonly #request: TrainingRequest;
   readonly #team: ShardTeam;
   readonly #network: Network;
-  readonly #validation: Samples;
+  readonly #validation: LabelledSamples;
   readonly #descent: Descent;
   readonly #curve: Training['curve'] = [];
   #step = 0;
@@ -111,12 +114,12 @@ class TrainingRun {
 
   constructor(request: TrainingRequest) {
     this.#request = request;
-    const { learning, validation, labels } = splitSamples(request);
-    const lesson: Lesson = { ...request, samples: learning, labels };
+    const { learning, validation } = splitSamples(request);
+    const lesson: Lesson = { ...request, ...learning };
     this.#validation = validation;
     this.#team = new ShardTeam(lesson, request.threads);
     this.#network = this.#team.runner.student;
-    this.#team.runner.addMoments(learning);
+    this.#team.runner.addMoments(learning.samples);
     this.#descent = new Descent(this.#network);
   }
 
@@ -250,8 +253,7 @@ class TrainingRun {
   #isOnPlateau(): boolean {
     const { plan } = this.#request;
     if (this.#step % NOTE_EVERY_STEPS !== 0) return false;
-    const from = Math.max(prunedFrom(plan), plan.quantized ? quantizedFrom(plan) : 0);
-    const notes = this.#curve.filter(({ step }) => step > from);
+    const notes = this.#curve.filter(({ step }) => step > settledFrom(plan));
     if (notes.length <= PATIENCE_NOTES) return false;
     const least = (points: typeof notes): number =>
       Math.min(...points.map(({ loss, validationLoss = loss }) => validationLoss));
@@ -287,20 +289,26 @@ class TrainingRun {
 
 const round = (value: number): number => Number(value.toPrecision(6));
 
-/** Every tenth sample says how well what was learned holds for others. */
-function splitSamples({ samples, labels }: TrainingRequest) {
-  const all = Array.from({ length: samples.count }, (_, index) => index);
-  const held = all.filter((index) => index % VALIDATION_EVERY === VALIDATION_EVERY - 1);
-  const rest = all.filter((index) => index % VALIDATION_EVERY !== VALIDATION_EVERY - 1);
-  const pick = (chosen: readonly number[]): Samples => ({
-    count: chosen.length,
-    at: (index) => samples.at(chosen[index]!),
+/**
+ * One of every ten samples says how well what was learned holds for others: a random one, since classes may come in
+ * turn.
+ */
+function splitSamples({ samples, labels, seed }: TrainingRequest) {
+  const random = new Random(seed);
+  const learning: number[] = [];
+  const validation: number[] = [];
+  for (let from = 0; from < samples.count; from += VALIDATION_EVERY) {
+    const held = from + random.integer(VALIDATION_EVERY);
+    const until = Math.min(from + VALIDATION_EVERY, samples.count);
+    for (let index = from; index < until; index++) {
+      (index === held ? validation : learning).push(index);
+    }
+  }
+  const pick = (chosen: readonly number[]): LabelledSamples => ({
+    samples: { count: chosen.length, at: (index) => samples.at(chosen[index]!) },
+    labels: labels && Int32Array.from(chosen, (index) => labels[index]!),
   });
-  return {
-    learning: pick(rest),
-    validation: pick(held),
-    labels: labels && Int32Array.from(rest, (index) => labels[index]!),
-  };
+  return { learning: pick(learning), validation: pick(validation) };
 }
 
 /** The float model with other values for its parameters. */

@@ -22,12 +22,12 @@ test('the same seed draws the same, another one another; what is drawn are numbe
     [1, 4, 3, 2],
     [1, 5],
   ];
-  const draw = (seed: number, augmenter = new Augmenter(samples, shapes)) => {
+  const draw = (seed: number, augmenter = new Augmenter(samples, shapes, true)) => {
     const targets = [new Float32Array(24).fill(9), new Float32Array(5).fill(9)];
     const { index, keepsLabel } = augmenter.draw(new Random(seed, 2, 3), targets);
     return { index, keepsLabel, values: targets.map((target) => [...target]) };
   };
-  const used = new Augmenter(samples, shapes);
+  const used = new Augmenter(samples, shapes, true);
   const before = structuredClone(Array.from({ length: 20 }, (_, at) => samples.at(at)));
   for (let seed = 0; seed < 50; seed++) {
     // What an augmenter drew before leaves nothing behind in it.
@@ -48,7 +48,7 @@ const levels = (size: number): Samples =>
   samplesOf(LEVELS.map((level) => [new Float32Array(size).fill(level)]));
 
 test('a sample that is mixed with another loses its label; at least half of it is its own', (t) => {
-  const augmenter = new Augmenter(levels(1), [[1, 1]]);
+  const augmenter = new Augmenter(levels(1), [[1, 1]], true);
   const target = new Float32Array(1);
   // No place is alike over samples, so there is noise: a seventh of what levels differ by at the most.
   let kept = 0;
@@ -70,7 +70,7 @@ test('mixing is with another sample, by less than half, and gains are small', (t
     values[size - 1] = sample;
     return [values];
   });
-  const augmenter = new Augmenter(samplesOf(sets), [[1, size]]);
+  const augmenter = new Augmenter(samplesOf(sets), [[1, size]], true);
   const target = new Float32Array(size);
   for (let seed = 0; seed < DRAWS; seed++) {
     augmenter.draw(new Random(seed), [target]);
@@ -85,10 +85,14 @@ test('images and series move by whole rows, what is at the edge coming again; ve
   const [rows, width] = [20, 3];
   const image = Float32Array.from({ length: rows * width }, (_, at) => Math.floor(at / width) + 1);
   const still = samplesOf([[image, Float32Array.from({ length: 20 }, (_, at) => at + 1)]]);
-  const augmenter = new Augmenter(still, [
-    [1, rows, width, 1],
-    [1, 20],
-  ]);
+  const augmenter = new Augmenter(
+    still,
+    [
+      [1, rows, width, 1],
+      [1, 20],
+    ],
+    true,
+  );
   const targets = [new Float32Array(rows * width), new Float32Array(20)];
   const shifts = new Set<number>();
   for (let seed = 0; seed < DRAWS; seed++) {
@@ -108,6 +112,7 @@ test('images and series move by whole rows, what is at the edge coming again; ve
         [1, 20, 1],
         [1, rows, width, 1],
       ],
+      true,
     );
     const series = new Float32Array(20);
     quiet.draw(new Random(seed), [series, new Float32Array(rows * width)]);

@@ -8,6 +8,7 @@ import {
   quantizedFrom,
   SHARD_SAMPLES,
   SHARDS,
+  settledFrom,
   sparsityAt,
   type TrainingPlan,
 } from '../../../src/optimize/train/plan.ts';
@@ -78,4 +79,14 @@ test('the rate rises shortly, falls to nothing, and is never more than was asked
 
 test('a batch is its shards', (t) => {
   t.is(BATCH_SAMPLES, SHARDS * SHARD_SAMPLES);
+});
+
+const PRUNED: TrainingPlan = { sparsity: 0.5, quantized: true, steps: 1000, learningRate: 0.03 };
+const DENSE: TrainingPlan = { ...PRUNED, sparsity: 0 };
+
+test('no run is over before its steps have become small', (t) => {
+  for (const plan of [PRUNED, DENSE, { ...DENSE, quantized: false }]) {
+    t.true(settledFrom(plan) >= prunedFrom(plan));
+    t.true(learningRateAt(plan, settledFrom(plan)) < plan.learningRate / 5);
+  }
 });

@@ -106,6 +106,7 @@ export async function smallRequest({ plan, ...more }: Parts = {}): Promise<Train
     weightSteps: new Map(),
     gridsOf,
     threads: 1,
+    augment: true,
     signal: NO_SIGNAL,
     onProgress: () => {},
     ...more,
