@@ -2,7 +2,7 @@
 # make test   set up everything and run every test
 # make check  the fast part: types, lint, and the tests of single rooms
 # make soak   the long lines: fuzzing against the real runtime, random graphs, kill storms, repeated tours
-# make bench  speed and memory against the stock runtime and TFLite Micro, as ratios
+# make bench  speed and memory against the stock runtime, TensorFlow.js and TFLite Micro, as ratios
 # make firmware  the microcontroller engine: as a process of this machine, and for QEMU's Cortex-M4
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
@@ -70,6 +70,7 @@ bench: build firmware
 	@node dist/bench/inference.js
 	@node dist/bench/agent-memory.js
 	@node dist/bench/quantizer.js
+	@node dist/bench/training.js
 	@node dist/bench/mcu.js
 	@node dist/bench/serial.js
 
