@@ -148,8 +148,9 @@ interface Result {
   readonly network: Name;
   readonly parameters: number;
   readonly rows: readonly Row[];
-  /** Time of the team of one in that of the team of two. */
+  /** Time of the team of one in that of the team of two: of turns in the same round, and of the quickest of each. */
   readonly threadsBring: number;
+  readonly threadsBringAtBest: number;
 }
 
 const median = (values: readonly number[]): number => percentile([...values], 0.5);
@@ -160,6 +161,11 @@ function ratio(a: Contestant, b: Contestant, of: 'ms' | 'cpuMs'): number {
   return median(
     Array.from({ length: rounds }, (_, round) => a.turns[round]![of] / b.turns[round]![of]),
   );
+}
+
+/** What a busy machine disturbed least. */
+function quickestMs({ turns }: Contestant): number {
+  return Math.min(...turns.map(({ ms }) => ms));
 }
 
 async function compete(name: Name, rounds: number): Promise<Result> {
@@ -194,8 +200,12 @@ async function compete(name: Name, rounds: number): Promise<Result> {
       (sum, { weights, bias }) => sum + weights.length + bias.length,
       0,
     );
-    const threadsBring = ratio(find('team-1'), find('team-2'), 'ms');
-    return { network: name, parameters, rows, threadsBring };
+    const [one, two] = [find('team-1'), find('team-2')];
+    return {
+      ...{ network: name, parameters, rows },
+      threadsBring: ratio(one, two, 'ms'),
+      threadsBringAtBest: quickestMs(one) / quickestMs(two),
+    };
   } finally {
     for (const contestant of contestants) contestant.close();
   }
@@ -219,7 +229,8 @@ process.stdout.write(
     : `${results.map(describe).join('\n')}${footer()}`,
 );
 
-function describe({ network, parameters, rows, threadsBring }: Result): string {
+function describe(result: Result): string {
+  const { network, parameters, rows, threadsBring, threadsBringAtBest } = result;
   const lines = rows.map(({ side, ms, times, cpuTimes, peakBytes, gradientError }) =>
     [
       `  ${SIDES[side].padEnd(26)}`,
@@ -237,7 +248,8 @@ function describe({ network, parameters, rows, threadsBring }: Result): string {
     `${network}, ${parameters} parameters: a training step of ${BATCH} samples`,
     `${' '.repeat(28)}${heads.join('')}`,
     ...lines,
-    `  two threads make a team ${threadsBring.toFixed(2)} x as fast as one`,
+    `  two threads make a team ${threadsBring.toFixed(2)} x as fast as one; by their quickest turns ` +
+      `${threadsBringAtBest.toFixed(2)} x`,
     '',
   ].join('\n');
 }
