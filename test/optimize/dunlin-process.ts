@@ -36,6 +36,10 @@ export class DunlinProcess {
     }));
   }
 
+  kill(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
+  }
+
   /** Sends a signal as soon as standard error matches; a process that ends before is not signalled. */
   signalWhen(pattern: RegExp, signal: NodeJS.Signals): void {
     this.#onText = () => {
