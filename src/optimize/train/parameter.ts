@@ -19,8 +19,8 @@ const MOST_BASIS = 320;
 
 /**
  * Another basis for the rows of a matrix of weights, in which their inputs are independent of one another: Adam goes
- * straight there, where it would zigzag (one side of SOAP: N. Vyas et al. 2024, "SOAP: Improving and Stabilizing Shampoo
- * using Adam").
+ * straight there, where it would zigzag (one side of SOAP: N. Vyas et al. 2024, "SOAP: Improving and Stabilizing
+ * Shampoo using Adam").
  */
 export interface Rotation {
   readonly depth: number;
