@@ -98,8 +98,8 @@ function microcontrollerNotes({ variants }: Report): string[] {
 }
 
 function pruningLine({ share, structured, scope, prunableWeights, zeroWeights }: Pruning): string {
-  const what = structured ? 'channels' : 'weights';
-  const whole = scope === 'layer' ? `each layer's ${what}` : `all ${what} together`;
+  const single = scope === 'layer' ? "each layer's weights" : 'all weights together';
+  const whole = structured ? 'the multiplications' : single;
   const zeros = `${grouped(zeroWeights)} of ${grouped(prunableWeights)} prunable weights`;
   const done = structured ? 'are gone' : 'are zero';
   return `pruned: ${percentText(share)} of ${whole} asked for; ${zeros} ${done}`;

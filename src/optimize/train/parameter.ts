@@ -78,7 +78,7 @@ export class Parameter implements ParameterShape {
     return this.#rotation;
   }
 
-  /** The weights are rows of a matrix, [out, depth]: where they are not too wide, they learn in a basis of their own. */
+  /** The weights are rows of a matrix, [out, depth]: if they are not too wide, they learn in a basis of their own. */
   takeRotation(depth: number, reserve: (floats: number) => Region): void {
     if (depth > MOST_BASIS || this.#rotation !== undefined) return;
     this.#rotation = {
