@@ -26,8 +26,8 @@ DEBIAN_FIRMWARE := gcc gcc-arm-none-eabi qemu-system-arm
 DEBIAN_FUZZ := clang libclang-rt-dev
 # What `make check` leaves to `make test`: whole agents, and models that are quantized or run by the hundred.
 SLOW_TESTS := test/demo/** test/agent/** test/cli/** test/release/from-optimize.test.ts test/release/mcu.test.ts \
-	test/release/commands.test.ts test/examples/files.test.ts test/optimize/operators.test.ts \
-	test/optimize/random-graphs.test.ts test/optimize/quantize-shared.test.ts test/optimize/repack-shared.test.ts \
+	test/release/commands.test.ts test/examples/files.test.ts test/examples/uneven-rows.test.ts \
+	test/optimize/operators.test.ts test/optimize/random-graphs.test.ts test/optimize/quantize-shared.test.ts test/optimize/repack-shared.test.ts \
 	test/optimize/train/operations.test.ts test/optimize/train/network.test.ts test/optimize/hostile.test.ts \
 	test/optimize/commands.test.ts test/optimize/train-commands.test.ts test/optimize/change-model.test.ts \
 	test/optimize/train/trainer.test.ts test/optimize/train/checkpoint.test.ts \

@@ -1,9 +1,13 @@
 /** Everything that is checked in, made from seeds. */
-import { brotliCompressSync } from 'node:zlib';
 import { formatNpy, Random } from '../../src/core/index.ts';
-import { serializeModel } from '../../src/tflite/index.ts';
+import {
+  DEFAULT_FINETUNE,
+  type FinetuneSettings,
+  type Optimized,
+  type PruneSettings,
+} from '../../src/optimize/index.ts';
+import { describeModel, parseModel, serializeModel } from '../../src/tflite/index.ts';
 import { toFloatModel } from './export.ts';
-import { toInt8File } from './int8.ts';
 import {
   compareAccuracy,
   type FileMetrics,
@@ -14,9 +18,9 @@ import {
   parseMetrics,
   type VersionMetrics,
 } from './metrics.ts';
-import { createMotorNetwork, type Network } from './network.ts';
-import { measureAccuracy } from './runtime.ts';
-import { AXES, CONDITIONS, simulateSet, WINDOW_SAMPLES, type WindowSet } from './simulate.ts';
+import { createMotorNetwork } from './network.ts';
+import { runOptimizer } from './optimizer.ts';
+import { AXES, CONDITIONS, simulateSet, WINDOW_SAMPLES } from './simulate.ts';
 import { type Progress, type TrainingPlan, train } from './train.ts';
 
 export const SEEDS = {
@@ -28,30 +32,24 @@ export const SEEDS = {
   golden: 5,
 } as const;
 
+export const HELD_OUT_WINDOWS = 8000;
 const CALIBRATION_WINDOWS = 256;
-const HELD_OUT_WINDOWS = 8000;
 const GOLDEN_WINDOWS = 32;
-const BATCH_WINDOWS = 32;
+
+const PLAN_V1: TrainingPlan = {
+  seed: SEEDS.trainingV1,
+  steps: 400,
+  batch: 32,
+  learningRate: 3e-3,
+};
+
+/** v2 is v1 with half of the weights that may be pruned gone, and trained on. */
+const PRUNE_V2: PruneSettings = { share: 0.5, structured: false, scope: 'layer' };
+/** So many labelled windows are better learned from as they are. */
+const FINETUNE_V2: FinetuneSettings = { ...DEFAULT_FINETUNE, steps: 2000, augment: false };
+const WINDOWS_V2 = 8192;
 
 export type Version = keyof Metrics['versions'];
-
-/** v2 goes on from v1: more steps, and half of the weights leave (a little more of those that may). */
-const PLANS: Record<Version, TrainingPlan> = {
-  v1: {
-    seed: SEEDS.trainingV1,
-    steps: 400,
-    batch: BATCH_WINDOWS,
-    learningRate: 3e-3,
-    sparsity: 0,
-  },
-  v2: {
-    seed: SEEDS.trainingV2,
-    steps: 1200,
-    batch: BATCH_WINDOWS,
-    learningRate: 2e-3,
-    sparsity: 0.54,
-  },
-};
 
 export interface Artifacts {
   /** By path in examples/motor. */
@@ -59,30 +57,43 @@ export interface Artifacts {
   readonly metrics: Metrics;
 }
 
-/** Trains both versions, writes their files in memory and measures them. One core, a few minutes. */
+/** Trains both versions, writes their files in memory and measures them: a few minutes, v2's on two cores. */
 export async function makeArtifacts(
   onProgress: (version: Version, progress: Progress) => void,
 ): Promise<Artifacts> {
-  const files = new Map<string, Uint8Array>();
-  files.set('labels.json', Buffer.from(`${JSON.stringify(CONDITIONS, null, 2)}\n`));
-  files.set('golden-inputs.npy', goldenInputs());
   const heldOut = simulateSet(SEEDS.heldOut, HELD_OUT_WINDOWS);
   const network = createMotorNetwork(new Random(SEEDS.weights));
-  const trainAndExport = (version: Version): Promise<VersionMetrics> => {
-    train(network, PLANS[version], (progress) => onProgress(version, progress));
-    return exportVersion(network, version, heldOut, files);
-  };
-  // v2 goes on from v1: one after the other.
-  const versions = { v1: await trainAndExport('v1'), v2: await trainAndExport('v2') };
+  train(network, PLAN_V1, (progress) => onProgress('v1', progress));
+  const float = serializeModel(toFloatModel(network, 'v1'));
+  const start = { float, what: 'v1/float.tflite', heldOut };
+  const v1 = await runOptimizer({
+    ...start,
+    windows: simulateSet(SEEDS.calibration, CALIBRATION_WINDOWS),
+  });
+  const v2 = await runOptimizer({
+    ...start,
+    windows: simulateSet(SEEDS.trainingV2, WINDOWS_V2),
+    change: { prune: PRUNE_V2, finetune: FINETUNE_V2 },
+    onTraining: (progress) => onProgress('v2', progress),
+  });
   const metrics: Metrics = {
     node: process.version,
     architecture: process.arch,
     heldOutWindows: HELD_OUT_WINDOWS,
     calibrationWindows: CALIBRATION_WINDOWS,
+    int8Ranges: v1.report.calibration.ranges,
     seeds: SEEDS,
-    versions,
+    versions: { v1: metricsOfV1(v1), v2: metricsOfV2(v2) },
   };
-  files.set(METRICS_FILE, formatMetrics(metrics));
+  const files = new Map([
+    ['labels.json', Buffer.from(`${JSON.stringify(CONDITIONS, null, 2)}\n`)],
+    ['golden-inputs.npy', goldenInputs()],
+    ['v1/float.tflite', float],
+    ['v1/int8.tflite', v1.files.get('int8.tflite')!],
+    ['v2/float.tflite', v2.files.get('pruned-float.tflite')!],
+    ['v2/int8.tflite', v2.files.get('pruned-int8.tflite')!],
+    [METRICS_FILE, formatMetrics(metrics)],
+  ]);
   return { files, metrics };
 }
 
@@ -92,44 +103,47 @@ function goldenInputs(): Uint8Array {
   return formatNpy({ type: 'float32', shape, data: windows });
 }
 
-async function exportVersion(
-  network: Network,
-  version: Version,
-  heldOut: WindowSet,
-  files: Map<string, Uint8Array>,
-): Promise<VersionMetrics> {
-  const float = serializeModel(toFloatModel(network, version));
-  const calibration = simulateSet(SEEDS.calibration, CALIBRATION_WINDOWS);
-  const int8 = await toInt8File(float, `${version}/float.tflite`, calibration);
-  files.set(`${version}/float.tflite`, float);
-  files.set(`${version}/int8.tflite`, int8.bytes);
-  const { parameters } = network;
-  const plans = version === 'v1' ? [PLANS.v1] : [PLANS.v1, PLANS.v2];
+function metricsOfV1(optimized: Optimized): VersionMetrics {
+  const { steps, batch } = PLAN_V1;
   return {
-    trainingWindows: plans.reduce((sum, plan) => sum + plan.steps * plan.batch, 0),
-    parameters: parameters.reduce((sum, { values }) => sum + values.length, 0),
-    prunableSparsity: shareOfZeros(parameters.filter((p) => p.isPrunable)),
-    weightSparsity: shareOfZeros(network.layers.flatMap((layer) => layer.parameters.slice(0, 1))),
-    int8Ranges: int8.ranges,
-    float: fileMetrics(float, measureAccuracy(float, heldOut)),
-    int8: fileMetrics(int8.bytes, measureAccuracy(int8.bytes, heldOut)),
+    trainingSteps: steps,
+    batchWindows: batch,
+    trainingWindows: steps * batch,
+    prunedShare: 0,
+    ...measured(optimized, ''),
   };
 }
 
-function shareOfZeros(parameters: readonly { readonly values: Float32Array }[]): number {
-  const [zeros, all] = parameters.reduce(
-    ([z, n], { values }) => [z + values.filter((value) => value === 0).length, n + values.length],
-    [0, 0] as [number, number],
-  );
-  return Math.round((1e4 * zeros) / all) / 1e4;
+function metricsOfV2(optimized: Optimized): VersionMetrics {
+  const { training, pruning } = optimized.report;
+  return {
+    trainingSteps: training!.steps,
+    batchWindows: training!.batch,
+    trainingWindows: training!.samples,
+    prunedShare: round(pruning!.zeroWeights / pruning!.prunableWeights),
+    ...measured(optimized, 'pruned-'),
+  };
 }
 
-function fileMetrics(bytes: Uint8Array, accuracy: number): FileMetrics {
-  return {
-    accuracy,
-    sizeBytes: bytes.length,
-    compressedBytes: brotliCompressSync(bytes).length,
+/** @param prefix of the variants' names */
+function measured({ report, files }: Optimized, prefix: '' | 'pruned-') {
+  const fileMetrics = (name: string): FileMetrics => {
+    const variant = report.variants.find((each) => each.name === `${prefix}${name}`)!;
+    const { accuracy, sizeBytes, compressedBytes, sparsity } = variant;
+    return { accuracy: accuracy!, sizeBytes, compressedBytes, zeroWeights: round(sparsity) };
   };
+  const bytes = files.get(`${prefix}float.tflite`)!;
+  const { parameterCount, macs } = describeModel(parseModel(bytes, 'float'), bytes);
+  return {
+    parameters: parameterCount,
+    macs,
+    float: fileMetrics('float'),
+    int8: fileMetrics('int8'),
+  };
+}
+
+function round(share: number): number {
+  return Math.round(1e4 * share) / 1e4;
 }
 
 export interface Comparison {

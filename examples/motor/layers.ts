@@ -14,8 +14,6 @@ export interface Shape {
 export interface Parameter {
   readonly values: Float32Array;
   readonly gradient: Float32Array;
-  /** Biases are never pruned, nor are small tensors: they shape the signal and weigh nothing. */
-  readonly isPrunable: boolean;
 }
 
 export interface Layer {
@@ -46,8 +44,8 @@ export function sizeOf({ length, channels }: Shape): number {
   return length * channels;
 }
 
-function parameter(size: number, isPrunable: boolean): Parameter {
-  return { values: new Float32Array(size), gradient: new Float32Array(size), isPrunable };
+function parameter(size: number): Parameter {
+  return { values: new Float32Array(size), gradient: new Float32Array(size) };
 }
 
 /** He et al. 2015, "Delving Deep into Rectifiers", eq. 10. */
@@ -59,8 +57,6 @@ function initialise(values: Float32Array, fanIn: number, random: Random): void {
 function maskByRelu(output: Float32Array, gradient: Float32Array): void {
   for (let i = 0; i < output.length; i++) if (output[i]! <= 0) gradient[i] = 0;
 }
-
-const MIN_PRUNABLE_WEIGHTS = 1024;
 
 /** Output channels that share one pass over the receptive field: twice as fast as one at a time. */
 const ROWS = 4;
@@ -86,8 +82,8 @@ export class Conv implements Layer {
     this.output = { length, channels };
     this.options = options;
     const fanIn = options.kernel * input.channels;
-    this.weights = parameter(channels * fanIn, channels * fanIn >= MIN_PRUNABLE_WEIGHTS);
-    this.bias = parameter(channels, false);
+    this.weights = parameter(channels * fanIn);
+    this.bias = parameter(channels);
     this.parameters = [this.weights, this.bias];
     initialise(this.weights.values, fanIn, random);
   }
@@ -178,8 +174,8 @@ export class Depthwise implements Layer {
     this.input = input;
     this.output = { length: input.length - kernel + 1, channels: input.channels };
     this.options = { kernel, stride: 1, relu: true };
-    this.weights = parameter(kernel * input.channels, false);
-    this.bias = parameter(input.channels, false);
+    this.weights = parameter(kernel * input.channels);
+    this.bias = parameter(input.channels);
     this.parameters = [this.weights, this.bias];
     initialise(this.weights.values, kernel, random);
   }

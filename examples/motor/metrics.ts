@@ -6,16 +6,21 @@ const FileMetricsSchema = Type.Object({
   sizeBytes: Type.Integer({ minimum: 1 }),
   /** After brotli, quality 11, as it is sent. */
   compressedBytes: Type.Integer({ minimum: 1 }),
+  /** Share of all weights. */
+  zeroWeights: Type.Number({ minimum: 0, maximum: 1 }),
 });
 
 const VersionMetricsSchema = Type.Object({
+  /** Of this version's own training: v2 starts from v1. */
+  trainingSteps: Type.Integer({ minimum: 1 }),
+  /** Windows of a step, and different windows in all. */
+  batchWindows: Type.Integer({ minimum: 1 }),
   trainingWindows: Type.Integer({ minimum: 1 }),
   parameters: Type.Integer({ minimum: 1 }),
-  /** Share of zeros among the weights that may be pruned, and among all weights, in the float file. */
-  prunableSparsity: Type.Number({ minimum: 0, maximum: 1 }),
-  weightSparsity: Type.Number({ minimum: 0, maximum: 1 }),
-  /** How the ranges of the int8 file were chosen, as the optimizer's report says it. */
-  int8Ranges: Type.String(),
+  /** Multiply-accumulates of one window. */
+  macs: Type.Integer({ minimum: 1 }),
+  /** Share of zeros among the weights that may be pruned. */
+  prunedShare: Type.Number({ minimum: 0, maximum: 1 }),
   float: FileMetricsSchema,
   int8: FileMetricsSchema,
 });
@@ -25,7 +30,10 @@ const MetricsSchema = Type.Object({
   node: Type.String(),
   architecture: Type.String(),
   heldOutWindows: Type.Integer({ minimum: 1 }),
+  /** v1's; v2 has its training windows. */
   calibrationWindows: Type.Integer({ minimum: 1 }),
+  /** How the ranges of v1's int8 file were chosen, as the optimizer's report says it. */
+  int8Ranges: Type.String(),
   seeds: Type.Record(Type.String(), Type.Integer()),
   versions: Type.Object({ v1: VersionMetricsSchema, v2: VersionMetricsSchema }),
 });
@@ -70,23 +78,34 @@ export function compareAccuracy(recorded: Metrics, made: Metrics): string[] {
 export function formatTable(metrics: Metrics): string {
   const rows = (['v1', 'v2'] as const).flatMap((version) =>
     (['float', 'int8'] as const).map((kind) => {
-      const { weightSparsity, trainingWindows, ...files } = metrics.versions[version];
+      const { macs, trainingSteps, trainingWindows, ...files } = metrics.versions[version];
       const file = files[kind];
       return [
         `${version} ${kind}`,
         percent(file.accuracy),
-        file.sizeBytes.toLocaleString('en-US'),
-        file.compressedBytes.toLocaleString('en-US'),
-        percent(weightSparsity),
-        trainingWindows.toLocaleString('en-US'),
+        ...[file.sizeBytes, file.compressedBytes, macs].map(whole),
+        percent(file.zeroWeights),
+        ...[trainingSteps, trainingWindows].map(whole),
       ];
     }),
   );
-  const head = ['file', 'accuracy', 'bytes', 'brotli bytes', 'zero weights', 'windows trained on'];
-  const rule = head.map((_, column) => (column === 0 ? '---' : '---:'));
-  return [head, rule, ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
+  return markdownTable([
+    ['file', 'accuracy', 'bytes', 'brotli bytes', 'MACs', 'zero weights', 'steps', 'windows'],
+    ...rows,
+  ]);
 }
 
-function percent(share: number): string {
+/** Names in the first column, numbers in the others. */
+export function markdownTable(rows: readonly (readonly string[])[]): string {
+  const [head, ...others] = rows;
+  const rule = head!.map((_, column) => (column === 0 ? '---' : '---:'));
+  return [head!, rule, ...others].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
+}
+
+function whole(count: number): string {
+  return count.toLocaleString('en-US');
+}
+
+export function percent(share: number): string {
   return `${(100 * share).toFixed(2)} %`;
 }

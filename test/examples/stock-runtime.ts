@@ -1,9 +1,8 @@
 /** The stock TFLite runtime, to measure the very files that are shipped. */
 import { createRequire } from 'node:module';
+import { WINDOW_VALUES, type WindowSet } from '../../examples/motor/simulate.ts';
 import { elementsOf, ITEM_BYTES, quantize, type TensorSpec } from '../../src/inference/index.ts';
 import { parseModel } from '../../src/tflite/index.ts';
-import { WINDOW_VALUES, type WindowSet } from './simulate.ts';
-import { argmax } from './train.ts';
 
 interface NativeTensor {
   data(): Float32Array | Int8Array;
@@ -53,4 +52,10 @@ function inputOf(model: Uint8Array): TensorSpec {
       ? {}
       : { scale: quantization.scale[0]!, zeroPoint: quantization.zeroPoint[0]! };
   return { name, type, shape, lengthBytes: WINDOW_VALUES * ITEM_BYTES[type], ...scheme };
+}
+
+function argmax(values: ArrayLike<number>): number {
+  let best = 0;
+  for (let i = 1; i < values.length; i++) if (values[i]! > values[best]!) best = i;
+  return best;
 }
