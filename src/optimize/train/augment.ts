@@ -13,6 +13,10 @@ const MOST_MIX = 0.5;
 const MOST_GAIN = 0.15;
 /** Largest shift along the first dimension after the batch, as a share of its length. */
 const MOST_SHIFT = 0.15;
+/** Largest factor, less one, by which rows lie further apart or closer together. */
+const MOST_STRETCH = 0.2;
+/** Largest deviation of what is added to a place of all rows alike, in the same measure as noise. */
+const MOST_OFFSET = 0.4;
 /** Largest deviation of the noise, in deviations of what stands at the same place of any row and sample. */
 const MOST_NOISE = 0.3;
 
@@ -61,18 +65,22 @@ export class Augmenter {
     const other = random.integer(count);
     const mix = random.uniform() < MIX_SHARE ? random.uniform(0, MOST_MIX) : 0;
     const gain = 1 + random.uniform(-MOST_GAIN, MOST_GAIN);
-    const shift = random.uniform(-MOST_SHIFT, MOST_SHIFT);
+    const move = {
+      shift: random.uniform(-MOST_SHIFT, MOST_SHIFT),
+      stretch: random.uniform(1 / (1 + MOST_STRETCH), 1 + MOST_STRETCH),
+    };
     const noise = random.uniform(0, MOST_NOISE);
+    const offset = random.uniform(0, MOST_OFFSET);
     const [sample, second] = [this.#samples.at(index), this.#samples.at(other)];
     for (const [place, target] of targets.entries()) {
       const facts = this.#inputs[place]!;
-      shiftRows(sample[place]!, target, facts.shape, shift);
+      moveRows(sample[place]!, target, facts.shape, move);
       if (mix > 0) {
         const spare = this.#spares[place]!;
-        shiftRows(second[place]!, spare, facts.shape, shift);
+        moveRows(second[place]!, spare, facts.shape, move);
         for (let i = 0; i < target.length; i++) target[i]! += mix * (spare[i]! - target[i]!);
       }
-      addNoise(random, target, facts.deviation, { gain, noise });
+      addNoise(random, target, facts.deviation, { gain, noise, offset });
     }
     return { index, keepsLabel: mix === 0 };
   }
@@ -83,19 +91,29 @@ function rowsOf(shape: readonly number[]): number {
   return shape.length > 1 ? shape[0]! : 1;
 }
 
-/** What is shifted in is the row at the edge. Vectors stay as they are: their places are not neighbours. */
-function shiftRows(
+/**
+ * Shifts the rows and stretches what they show about the middle, between rows in a straight line. What comes in is the row
+ * at the edge. Vectors stay as they are: their places are not neighbours.
+ */
+function moveRows(
   from: Float32Array,
   to: Float32Array,
   shape: readonly number[],
-  share: number,
+  { shift, stretch }: { readonly shift: number; readonly stretch: number },
 ): void {
   const rows = rowsOf(shape);
-  const by = Math.round(share * rows);
   const width = from.length / rows;
+  const middle = (rows - 1) / 2;
   for (let row = 0; row < rows; row++) {
-    const source = Math.min(rows - 1, Math.max(0, row - by));
-    to.set(from.subarray(source * width, (source + 1) * width), row * width);
+    const source = middle + (row - middle) * stretch - shift * rows;
+    const inside = Math.min(rows - 1, Math.max(0, source));
+    const above = Math.min(rows - 1, Math.floor(inside));
+    const below = Math.min(rows - 1, above + 1);
+    const share = inside - above;
+    for (let place = 0; place < width; place++) {
+      const [first, second] = [from[above * width + place]!, from[below * width + place]!];
+      to[row * width + place] = first + share * (second - first);
+    }
   }
 }
 
@@ -103,11 +121,17 @@ function addNoise(
   random: Random,
   values: Float32Array,
   deviation: Float64Array,
-  { gain, noise }: { readonly gain: number; readonly noise: number },
+  size: { readonly gain: number; readonly noise: number; readonly offset: number },
 ): void {
   const depth = deviation.length;
+  const { gain, noise, offset } = size;
+  // A vector's places have no other rows to be alike in.
+  const rows = values.length / depth;
+  const offsets = deviation.map((spread) => (rows > 1 ? random.gaussian() * offset * spread : 0));
   for (let i = 0; i < values.length; i++) {
-    values[i] = values[i]! * gain + random.gaussian() * noise * deviation[i % depth]!;
+    const place = i % depth;
+    const added = offsets[place]! + random.gaussian() * noise * deviation[place]!;
+    values[i] = values[i]! * gain + added;
   }
 }
 
