@@ -92,8 +92,8 @@ function rowsOf(shape: readonly number[]): number {
 }
 
 /**
- * Shifts the rows and stretches what they show about the middle, between rows in a straight line. What comes in is the row
- * at the edge. Vectors stay as they are: their places are not neighbours.
+ * Shifts the rows and stretches what they show about the middle, between rows in a straight line. What comes in is the
+ * row at the edge. Vectors stay as they are: their places are not neighbours.
  */
 function moveRows(
   from: Float32Array,
