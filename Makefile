@@ -30,7 +30,7 @@ SLOW_TESTS := test/demo/** test/agent/** test/cli/** test/release/from-optimize.
 	test/optimize/operators.test.ts test/optimize/random-graphs.test.ts test/optimize/quantize-shared.test.ts test/optimize/repack-shared.test.ts \
 	test/optimize/train/operations.test.ts test/optimize/train/network.test.ts test/optimize/hostile.test.ts \
 	test/optimize/commands.test.ts test/optimize/train-commands.test.ts test/optimize/change-model.test.ts \
-	test/optimize/train/trainer.test.ts test/optimize/train/checkpoint.test.ts \
+	test/optimize/train/trainer.test.ts test/optimize/train/checkpoint.test.ts test/optimize/train/random-training.test.ts \
 	test/optimize/page-browser.test.ts test/plan/board/** \
 	test/mcu/native.test.ts test/mcu/mps2-an386.test.ts test/mcu/kill-storm.test.ts test/mcu/flasher.test.ts
 SOAK_FUZZ_SECONDS ?= 300
@@ -66,6 +66,7 @@ soak: test debian-fuzz
 	node dist/test/fuzz/tflite-fuzz.js --runtime --seconds $(SOAK_FUZZ_SECONDS) --delegate $(NATIVE)/xnnpack_delegate.node
 	node dist/test/fuzz/smp-fuzz.js --executions $(SOAK_SMP)
 	DUNLIN_SOAK=$(SOAK_GRAPHS) $(AVA) --timeout=4h test/optimize/random-graphs.test.ts
+	DUNLIN_SOAK=$(SOAK_GRAPHS) $(AVA) --timeout=4h test/optimize/train/random-training.test.ts
 	DUNLIN_SOAK=1 $(AVA) --timeout=4h test/optimize/train/kws-acceptance.test.ts
 	for tour in $$(seq $(SOAK_TOURS)); do $(DUNLIN) demo --once --json --dir .dunlin/soak || exit 1; done
 
