@@ -39,7 +39,8 @@ a microcontroller flash and instructions too; a gateway computes as long as befo
 whole channels out instead, until 40 % of the multiplications are gone: every runtime gains, and the model loses more.
 --finetune trains what is left to answer as the float model does, on variations of the calibration samples and with
 int8 simulated; it takes minutes. Without --prune it makes up for what int8 alone loses. --calibration-labels adds the
-right answers, and with thousands of samples --no-augment is better then. Interrupted, the same command goes on where it was; equal commands give equal files.
+right answers, and with thousands of samples --no-augment is better then. Interrupted, the same command goes on where it
+was; equal commands give equal files.
 `;
 
 /** Adds what prunes and trains to a command. */
