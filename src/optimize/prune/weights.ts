@@ -26,8 +26,8 @@ export interface PrunableWeights {
   readonly layer: string;
   /**
    * What a weight's magnitude is multiplied with: how large its input is, so that what counts is what the weight does
-   * to the layer's results (M. Sun et al. 2024, "A Simple and Effective Pruning Approach for Large Language Models"); as
-   * a share of these results, so that layers compare. By the weight's index modulo its length.
+   * to the layer's results (M. Sun et al. 2024, "A Simple and Effective Pruning Approach for Large Language Models");
+   * as a share of these results, so that layers compare. By the weight's index modulo its length.
    */
   readonly importance: Float64Array;
 }
