@@ -31,7 +31,7 @@ export interface FinetuneSettings {
 export const MAX_TRAINING_STEPS = 500_000;
 
 export const DEFAULT_FINETUNE: FinetuneSettings = {
-  steps: 3000,
+  steps: 4000,
   learningRate: 0.03,
   seed: 1,
   augment: true,

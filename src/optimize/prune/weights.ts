@@ -7,7 +7,7 @@ import { int8Scheme } from '../quantize/int8-schemes.ts';
 /**
  * Smaller layers are not pruned, nor are depthwise ones and biases: they shape the signal, and weigh next to nothing.
  */
-export const LEAST_PRUNABLE_WEIGHTS = 1024;
+export const LEAST_PRUNABLE_WEIGHTS = 512;
 /** Of every layer, so much stays at the least: a layer without weights passes nothing on. */
 const LEAST_KEPT_SHARE = 0.02;
 /** 0.29 of 100 weights are 29, though in binary it is a little less. */

@@ -165,7 +165,7 @@ function network(): TfliteModel {
     b.tensor([1, 4, 4, 16]),
     b.tensor([1, 4, 4, 16]),
     b.tensor([1, 256]),
-    b.tensor([1, 3]),
+    b.tensor([1, 1]),
     b.tensor([1, 256]),
     b.tensor([1, 256]),
   ];
@@ -187,7 +187,7 @@ function network(): TfliteModel {
     .operator('RESHAPE', [depth, b.control([2], [1, 256])], [flat])
     .operator('FULLY_CONNECTED', [flat, square, -1], [wide])
     .operator('FULLY_CONNECTED', [wide, square, -1], [again])
-    .operator('FULLY_CONNECTED', [flat, constant(3, 256), -1], [small]);
+    .operator('FULLY_CONNECTED', [flat, constant(1, 256), -1], [small]);
   return b.build([input], [again, small]);
 }
 
@@ -245,7 +245,7 @@ test('a model without layers to prune is refused with the way out', (t) => {
   const calibration = new Map([input, output].map((index) => [index, seen([1, 1, 1, 1])]));
   t.throws(() => prunableWeights(float, calibration), {
     code: 'model-unsupported',
-    message: /^net\.tflite: nothing to prune: .* 1024 constant weights; leave --prune out/,
+    message: /^net\.tflite: nothing to prune: .* 512 constant weights; leave --prune out/,
   });
   // An input that is no activation has no statistics.
   t.throws(() => prunableWeights(float, new Map()), { code: 'model-unsupported' });
