@@ -58,7 +58,7 @@ export const MCU_STEPS: readonly Step[] = [
     run: async (tour) => {
       const { workshop } = tour;
       await workshop.buildForMcu(PUBLISHER, '3.0.0', {
-        cpu: workshop.example('v1/int8.tflite'),
+        cpu: await workshop.spoilt('v2/int8.tflite'),
         reference: workshop.example('v2/int8.tflite'),
       });
       await release(tour, '3.0.0');

@@ -56,7 +56,7 @@ export const GATEWAY_STEPS: readonly Step[] = [
     run: async (tour) => {
       const { workshop } = tour;
       await workshop.build(PUBLISHER, '3', {
-        cpu: workshop.example('v1/int8.tflite'),
+        cpu: await workshop.spoilt('v2/int8.tflite'),
         reference: workshop.example('v2/int8.tflite'),
       });
       await release(tour, '3');

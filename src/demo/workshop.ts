@@ -1,10 +1,11 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
 import { DunlinError, nodeFiles } from '../core/index.ts';
+import { parseModel, serializeModel } from '../tflite/index.ts';
 import type { DemoBroker } from './broker.ts';
 
 export const FLEET = 'demo';
@@ -74,6 +75,22 @@ export class Workshop {
 
   example(...parts: string[]): string {
     return join(EXAMPLE, ...parts);
+  }
+
+  /** An example's model with the weights of its last layer upside down: a sound file that answers nonsense. */
+  async spoilt(...parts: string[]): Promise<string> {
+    const file = this.example(...parts);
+    const model = parseModel(await readFile(file), file);
+    const { operators, tensors } = model.subgraphs[0]!;
+    const last = operators.findLast(
+      ({ code }) => model.operatorCodes[code]!.builtin === 'FULLY_CONNECTED',
+    );
+    const place = tensors[last!.inputs[1]!]!.buffer;
+    const weights = Int8Array.from(new Int8Array(model.buffers[place]!), (weight) => -weight);
+    model.buffers[place] = new Uint8Array(weights.buffer);
+    const spoilt = this.path('spoilt.tflite');
+    await writeFile(spoilt, serializeModel(model));
+    return spoilt;
   }
 
   /** Where the microcontroller has its line. */
