@@ -56,9 +56,9 @@ const WRONG_USAGE: readonly (readonly [string, RegExp])[] = [
   ['--prune 75', /--prune: 75 is no share .*; write 0\.75 for 75 %/],
   ['--prune NaN', /--prune: "NaN" is not a number/],
   ['--structured', /--structured says how to prune; say how much with --prune 0\.4/],
-  ['--prune-scope global', /--prune-scope says where to prune; say how much with --prune 0\.75/],
+  ['--prune-scope layer', /--prune-scope says where to prune; say how much with --prune 0\.75/],
   ['--prune 0.4 --prune-scope best', /Allowed choices are layer, global/],
-  ['--prune 0.4 --structured --prune-scope global', /--prune-scope is about single weights/],
+  ['--prune 0.4 --structured --prune-scope layer', /--prune-scope is about single weights/],
   ['--steps 5', /--steps is about training; add --finetune/],
   ['--seed 5', /--seed is about training; add --finetune/],
   ['--learning-rate 0.1', /--learning-rate is about training; add --finetune/],
@@ -92,11 +92,11 @@ function settingsOf(options: string): unknown {
 test('every option of pruning and training says what is wrong with it', (t) => {
   for (const [options, says] of WRONG_USAGE) t.throws(() => settingsOf(options), { message: says });
   const finetune = { ...DEFAULT_FINETUNE };
-  const prune = { share: 0.75, structured: false, scope: 'layer' };
+  const prune = { share: 0.75, structured: false, scope: 'global' };
   t.deepEqual(settingsOf('--prune 0.75'), { prune });
   t.deepEqual(settingsOf('--finetune --calibration-labels l.npy'), { finetune });
-  t.deepEqual(settingsOf('--prune 0.98 --prune-scope global --finetune --weight-bits 4'), {
-    prune: { ...prune, share: 0.98, scope: 'global' },
+  t.deepEqual(settingsOf('--prune 0.98 --prune-scope layer --finetune --weight-bits 4'), {
+    prune: { ...prune, share: 0.98, scope: 'layer' },
     finetune: { ...finetune, weightBits: 4 },
   });
   t.deepEqual(settingsOf('--prune 0.4 --structured --finetune --steps 9 --seed 7'), {
@@ -192,7 +192,7 @@ test.serial(
     t.is(whole.status, 0, whole.err);
     const report = parseJson(Report, whole.out, 'report');
     t.like(report.training, { steps: 400, plannedSteps: 400, stopped: 'steps', labelled: false });
-    t.like(report.pruning, { share: 0.75, structured: false, scope: 'layer', zeroWeights: 3456 });
+    t.like(report.pruning, { share: 0.75, structured: false, scope: 'global', zeroWeights: 3456 });
     t.deepEqual(
       report.variants.map(({ name }) => name),
       ['float', 'int8', 'pruned-float', 'pruned-int8'],
