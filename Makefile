@@ -31,7 +31,7 @@ SLOW_TESTS := test/demo/** test/agent/** test/cli/** test/release/from-optimize.
 	test/optimize/train/operations.test.ts test/optimize/train/network.test.ts test/optimize/hostile.test.ts \
 	test/optimize/commands.test.ts test/optimize/train-commands.test.ts test/optimize/change-model.test.ts \
 	test/optimize/train/trainer.test.ts test/optimize/train/checkpoint.test.ts test/optimize/train/random-training.test.ts \
-	test/optimize/page-browser.test.ts test/plan/board/** \
+	test/optimize/page-browser.test.ts test/plan/board/** test/optimize/prune/channels/** \
 	test/mcu/native.test.ts test/mcu/mps2-an386.test.ts test/mcu/kill-storm.test.ts test/mcu/flasher.test.ts
 SOAK_FUZZ_SECONDS ?= 300
 SOAK_TOURS ?= 5
