@@ -92,7 +92,7 @@ interface Made {
 /** Dense variants of the model as it came, then those of what pruning and training made of it. */
 async function makeCandidates(float: FloatModel, request: OptimizeRequest): Promise<Made> {
   const { settings, what } = request;
-  const original = { ...plainCandidate(FLOAT_VARIANT, finishModel(float.model, what)) };
+  const original = plainCandidate(FLOAT_VARIANT, finishModel(float.model, what));
   const source = withoutDeadChannels(float);
   const isFree = settings.prune === undefined && settings.finetune === undefined;
   if (isFree && settings.modes.every((mode) => mode === 'float16')) {

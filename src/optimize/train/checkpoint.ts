@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { DunlinError, parseJson, type Static, Type } from '../../core/index.ts';
+import { Training } from '../report-document.ts';
 import type { Region } from './memory.ts';
 import type { Network } from './network.ts';
 import { quantizedFrom, type TrainingPlan } from './plan.ts';
@@ -13,7 +14,6 @@ export interface CheckpointStore {
 }
 
 const strict = { additionalProperties: false } as const;
-const MAX_NOTES = 100_000;
 const MAX_GRIDS = 1_000_000;
 const Grid = Type.Object({ scale: Type.Number(), low: Type.Number(), high: Type.Number() }, strict);
 
@@ -23,19 +23,7 @@ const Checkpoint = Type.Object(
     step: Type.Integer({ minimum: 0 }),
     /** Summed up since the last note. */
     loss: Type.Object({ sum: Type.Number(), steps: Type.Integer({ minimum: 0 }) }, strict),
-    curve: Type.Array(
-      Type.Object(
-        {
-          step: Type.Integer(),
-          loss: Type.Number(),
-          validationLoss: Type.Optional(Type.Number()),
-          sparsity: Type.Number(),
-          quantized: Type.Boolean(),
-        },
-        strict,
-      ),
-      { maxItems: MAX_NOTES },
-    ),
+    curve: Training.properties.curve,
     /** By tensor, once int8 is simulated. */
     grids: Type.Optional(Type.Array(Type.Tuple([Type.Integer(), Grid]), { maxItems: MAX_GRIDS })),
   },

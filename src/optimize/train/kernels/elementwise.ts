@@ -15,6 +15,21 @@ export function add(count: i32, from: usize, to: usize): void {
   }
 }
 
+/** to = from. memory.copy costs a call, and most runs are short. */
+export function copy(count: i32, from: usize, to: usize): void {
+  let i: i32 = 0;
+  for (; i + LANES <= count; i += LANES) {
+    v128.store(to, v128.load(from));
+    from += 16;
+    to += 16;
+  }
+  for (; i < count; i++) {
+    store<f32>(to, load<f32>(from));
+    from += 4;
+    to += 4;
+  }
+}
+
 /** Every row becomes `row`: biases before the products are added. */
 export function fillRows(rows: i32, columns: i32, row: usize, to: usize): void {
   const bytes: usize = (<usize>columns) << 2;

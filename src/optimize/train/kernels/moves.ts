@@ -1,6 +1,4 @@
-import { add } from './elementwise';
-
-const LANES: i32 = 4;
+import { add, copy } from './elementwise';
 
 /** to[tos[i]] = from[froms[i]], blocks of floats whose first places the lists hold. */
 export function copyBlocks(
@@ -12,19 +10,9 @@ export function copyBlocks(
   to: usize,
 ): void {
   for (let i: i32 = 0; i < count; i++) {
-    let source: usize = from + ((<usize>load<i32>(froms)) << 2);
-    let target: usize = to + ((<usize>load<i32>(tos)) << 2);
-    let k: i32 = 0;
-    for (; k + LANES <= block; k += LANES) {
-      v128.store(target, v128.load(source));
-      source += 16;
-      target += 16;
-    }
-    for (; k < block; k++) {
-      store<f32>(target, load<f32>(source));
-      source += 4;
-      target += 4;
-    }
+    const source: usize = from + ((<usize>load<i32>(froms)) << 2);
+    const target: usize = to + ((<usize>load<i32>(tos)) << 2);
+    copy(block, source, target);
     froms += 4;
     tos += 4;
   }

@@ -1,4 +1,5 @@
-import { add } from './elementwise';
+import { addProduct } from './arithmetic';
+import { add, copy } from './elementwise';
 
 /**
  * A window that is put on places of an image: [batch, inH, inW, channels] to [batch, outH, outW, ...]. A struct of
@@ -20,8 +21,6 @@ const TOP: usize = 48;
 const LEFT: usize = 52;
 const MULTIPLIER: usize = 56;
 
-const LANES: i32 = 4;
-
 /** A row of `columns` for each place, [batch outH outW, kernelH kernelW channels]; what lies outside the image is 0. */
 export function imageToColumns(window: usize, image: usize, columns: usize): void {
   const channels = load<i32>(window + CHANNELS);
@@ -38,7 +37,7 @@ export function imageToColumns(window: usize, image: usize, columns: usize): voi
           for (let kx: i32 = 0; kx < kernelW; kx++) {
             const from = tap(window, b, oy, ox, ky, kx);
             if (from < 0) memory.fill(columns, 0, tapBytes);
-            else copyTap(columns, image + ((<usize>from) << 2), channels);
+            else copy(channels, image + ((<usize>from) << 2), columns);
             columns += tapBytes;
           }
         }
@@ -149,33 +148,13 @@ function tap(window: usize, b: i32, oy: i32, ox: i32, ky: i32, kx: i32): i32 {
   return ((b * inH + y) * inW + x) * load<i32>(window + CHANNELS);
 }
 
-/** memory.copy costs a call: most taps are short. */
-function copyTap(to: usize, from: usize, count: i32): void {
-  let i: i32 = 0;
-  for (; i + LANES <= count; i += LANES) {
-    v128.store(to, v128.load(from));
-    to += 16;
-    from += 16;
-  }
-  for (; i < count; i++) {
-    store<f32>(to, load<f32>(from));
-    to += 4;
-    from += 4;
-  }
-}
-
 /** out[c m + j] += pixel[c] row[c m + j] */
 function addProducts(channels: i32, multiplier: i32, pixel: usize, row: usize, out: usize): void {
-  let c: i32 = 0;
   if (multiplier === 1) {
-    for (; c + LANES <= channels; c += LANES) {
-      v128.store(out, f32x4.add(v128.load(out), f32x4.mul(v128.load(pixel), v128.load(row))));
-      pixel += 16;
-      row += 16;
-      out += 16;
-    }
+    addProduct(channels, pixel, row, out);
+    return;
   }
-  for (; c < channels; c++) {
+  for (let c: i32 = 0; c < channels; c++) {
     const x = load<f32>(pixel);
     for (let j: i32 = 0; j < multiplier; j++) {
       store<f32>(out, load<f32>(out) + x * load<f32>(row));
@@ -188,17 +167,11 @@ function addProducts(channels: i32, multiplier: i32, pixel: usize, row: usize, o
 
 /** pixel[c] += sum over j of gradient[c m + j] row[c m + j] */
 function addSums(channels: i32, multiplier: i32, gradient: usize, row: usize, pixel: usize): void {
-  let c: i32 = 0;
   if (multiplier === 1) {
-    for (; c + LANES <= channels; c += LANES) {
-      const products = f32x4.mul(v128.load(gradient), v128.load(row));
-      v128.store(pixel, f32x4.add(v128.load(pixel), products));
-      pixel += 16;
-      row += 16;
-      gradient += 16;
-    }
+    addProduct(channels, gradient, row, pixel);
+    return;
   }
-  for (; c < channels; c++) {
+  for (let c: i32 = 0; c < channels; c++) {
     let sum = load<f32>(pixel);
     for (let j: i32 = 0; j < multiplier; j++) {
       sum += load<f32>(gradient) * load<f32>(row);
